@@ -1,0 +1,1 @@
+"""Benchmarks: time, memory and the floor of each fast path."""

@@ -1,0 +1,22 @@
+"""The command line: one command a stage of the pipeline."""
+
+import importlib
+import pkgutil
+import sys
+
+import typer
+
+from thedit.errors import UserError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+
+def main() -> None:
+    """Entry point: a user's mistake ends in one sentence and status 2, never in a traceback."""
+    for stage in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"thedit.cli.{stage.name}").register(app)
+    try:
+        app()
+    except UserError as error:
+        print(f"thedit: {error}", file=sys.stderr)
+        sys.exit(2)

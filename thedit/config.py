@@ -1,0 +1,156 @@
+"""The experiment's configuration: every option, its default, its meaning. Unknown keys are errors.
+
+`workflow/schemas/config.schema.json` is generated from these classes (``thedit config schema``); a test keeps them
+equal.
+"""
+
+import difflib
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from thedit.errors import UserError
+
+Positive = Annotated[int, Field(gt=0)]
+S = TypeVar("S", bound="Section")
+NonNegative = Annotated[float, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """A part of the configuration: immutable, without unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Heads(Section):
+    """AnnyHeads, the synthetic talking-head data set."""
+
+    train_people: Positive = Field(32, description="people whose clips are trained on")
+    test_people: Positive = Field(6, description="people whose clips are only scored, never trained on")
+    clips_per_person: Positive = Field(2, description="clips a person, each with its own light and motion")
+    frames_per_clip: Positive = Field(30, description="frames a clip, at 25 frames a second")
+    size: Positive = Field(256, description="side of the recorded picture in pixels")
+    seed: int = Field(0, description="everything of the data set follows from it")
+
+
+class Preprocess(Section):
+    """From video files to training-ready shards."""
+
+    size: Positive = Field(64, description="side of the cropped picture in pixels")
+    crop: Literal["fixed", "aligned"] = Field(
+        "fixed", description="fixed: one square box a clip (FOMM); aligned: a box that follows the head (EG3D)"
+    )
+    camera: Literal["fitted", "truth"] = Field(
+        "fitted", description="fitted: from 68 landmarks; truth: AnnyHeads' own labels, for checking only"
+    )
+    detector: Literal["dlib", "yunet", "insightface", "mediapipe"] = Field("dlib", description="face detector")
+    landmarks: Literal["dlib", "face-alignment", "mediapipe"] = Field("dlib", description="68-landmark backend")
+    enlarge: float = Field(1.6, gt=1, description="side of the crop over the side of the landmarks' box")
+    min_face: Positive = Field(48, description="smallest face in pixels of the source video")
+    min_sharpness: NonNegative = Field(20.0, description="smallest variance of the Laplacian, face at 128 pixels")
+    max_yaw: float = Field(75.0, gt=0, le=180, description="largest head yaw in degrees")
+    frames_per_shard: Positive = Field(1000, description="frames after which a new shard begins")
+
+
+class Data(Section):
+    """Which videos the run is made from."""
+
+    name: str = Field("annyheads-quick", pattern=r"^[A-Za-z0-9_-]+$", description="folder under data/")
+    spec: str = Field("data/annyheads.yaml", description="data-set spec: what the videos are and how they split")
+    heads: Heads = Heads()
+    preprocess: Preprocess = Preprocess()
+
+
+class Train(Section):
+    """The trainer, the same for every method."""
+
+    preset: Literal["tiny", "small", "paper"] = Field("tiny", description="size of every network")
+    images: Positive = Field(6000, description="training pairs seen in all")
+    batch: Positive = Field(8, description="pairs an optimiser step")
+    learning_rate: float = Field(1e-3, gt=0, description="Adam's step size")
+    ema_halflife: Positive = Field(1000, description="half-life of the weights' moving average, in images")
+    checkpoint_every: Positive = Field(1000, description="images between checkpoints")
+    preview_every: Positive = Field(2000, description="images between preview pictures")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="arithmetic of the forward pass")
+
+
+class Evaluation(Section):
+    """Which frames are made and scored."""
+
+    protocols: list[str] = Field(["self", "cross", "multiview"], description="names of files in config/protocols/")
+    max_clips: Positive = Field(6, description="test clips a protocol uses, in sorted order")
+    frames_per_pair: Positive = Field(20, description="frames of a pair, evenly spread over the driving clip")
+
+
+class Metrics(Section):
+    """How results are scored."""
+
+    suite: Literal["embedded", "paper"] = Field("embedded", description="which networks score")
+    bootstrap: Positive = Field(1000, description="resamples behind a confidence interval, clustered by identity")
+
+
+class Config(Section):
+    """One run: data, methods, training, evaluation."""
+
+    run: str = Field("quick", pattern=r"^[A-Za-z0-9_-]+$", description="folder under results/")
+    seed: int = Field(0, description="seed of training and of every random choice after the data set")
+    data: Data = Data()
+    methods: list[str] = Field(
+        ["planedict", "planedict-no-dictionary", "copy-source", "copy-driver"],
+        description="methods of the comparison, by the name of their spec",
+    )
+    train: Train = Train()
+    evaluation: Evaluation = Evaluation()
+    metrics: Metrics = Metrics()
+
+
+def load(path: str | Path) -> Config:
+    """Read and check a YAML config; `UserError` names file, key and remedy."""
+    path = Path(path)
+    try:
+        values = yaml.safe_load(path.read_text()) or {}
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path.") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: is not valid YAML ({' '.join(str(error).split())}); correct that line.") from error
+    return parse(values, Config, path)
+
+
+def parse(values: Any, section: type[S], origin: str | Path) -> S:
+    """Check plain ``values`` against ``section``; ``origin`` is the file that the error names."""
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{origin}: {_sentence(error, section)}") from error
+
+
+def digest(value: Any) -> str:
+    """Twelve hex digits that change whenever ``value`` (a section, or anything JSON can hold) changes."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _sentence(error: ValidationError, section: type[BaseModel]) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"]) or "the file"
+    if first["type"] != "extra_forbidden":
+        return f"{key}: {first['msg'].lower()}, not {first['input']!r}; correct the value."
+    known = _keys(section, first["loc"][:-1])
+    near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+    remedy = f"did you mean '{near[0]}'?" if near else f"known keys are {', '.join(sorted(known))}."
+    return f"{key}: unknown key; {remedy}"
+
+
+def _keys(section: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    for part in location:
+        annotation = section.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        section = annotation
+    return list(section.model_fields)

@@ -1,0 +1,1 @@
+"""Protocols and the frames that methods make for them."""

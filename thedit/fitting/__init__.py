@@ -1,0 +1,1 @@
+"""Fitting the head basis and a camera to 68 landmarks."""

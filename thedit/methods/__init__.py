@@ -1,0 +1,1 @@
+"""Reenactment methods: one interface, one spec a method, found by name."""

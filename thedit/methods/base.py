@@ -1,0 +1,36 @@
+"""The one interface that every method of the comparison implements."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from thedit.shards.batch import FrameBatch, TrainBatch
+
+
+class Method(nn.Module):
+    """Encode a source once, then drive it with frames and cameras.
+
+    The constructor takes the preset's name, the picture's side in pixels and the options of the method's spec. A
+    method with parameters is trained by `thedit.training`, which minimises the sum of `losses`; one without
+    (`trainable` false) is used as it is.
+    """
+
+    trainable: ClassVar[bool] = True
+    camera_control: ClassVar[bool] = True
+
+    def losses(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:
+        """Named, weighted scalar losses of one optimiser step; the trainer minimises their sum."""
+        raise TypeError(f"{type(self).__name__} has nothing to train")
+
+    @abstractmethod
+    def encode(self, source: FrameBatch) -> Any:
+        """Whatever `drive` needs of B sources; computed once a source."""
+
+    @abstractmethod
+    def drive(self, code: Any, driving: FrameBatch, camera: Tensor) -> Tensor:
+        """The sources of ``code`` with the motion of ``driving`` seen by ``camera``.
+
+        driving: B frames; camera (B, 25) -> pictures (B, 3, S, S), RGB in [-1, 1]. A method without camera control
+        ignores ``camera`` and shows the driver's view.
+        """

@@ -1,0 +1,1 @@
+"""One YAML spec a method; the file name is the method's name."""

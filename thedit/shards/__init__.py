@@ -1,0 +1,1 @@
+"""Preprocessed frames on disk, memory-mapped, and the batches made of them."""

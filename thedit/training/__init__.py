@@ -1,0 +1,1 @@
+"""The trainer: losses, loop, checkpoints, log."""

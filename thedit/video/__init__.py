@@ -1,0 +1,1 @@
+"""From video files of any origin to cropped, labelled frames."""
