@@ -1,0 +1,39 @@
+"""Training batches in order, decoded ahead of time by threads."""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from thedit.shards.batch import TrainBatch
+from thedit.shards.sampler import PairSampler
+from thedit.shards.store import FrameStore
+
+
+class PairLoader:
+    """Endless batches ``sampler[position]``, ``sampler[position + 1]``, ... with their pictures.
+
+    ``position`` is the number of the next batch: save it, and a loader that starts there goes on as if never
+    interrupted. The batches do not depend on ``workers`` (decoding threads; PNG decoding does not hold the
+    interpreter's lock) nor on ``ahead`` (batches kept ready).
+    """
+
+    def __init__(self, store: FrameStore, sampler: PairSampler, position: int = 0, workers: int = 2, ahead: int = 4):
+        self.store, self.sampler, self.position = store, sampler, position
+        self.workers, self.ahead = workers, ahead
+
+    def __iter__(self) -> Iterator[TrainBatch]:
+        pending: deque[Future[TrainBatch]] = deque()
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="loader")
+        try:
+            while True:
+                while len(pending) < self.ahead:
+                    pending.append(pool.submit(self._load, self.position + len(pending)))
+                batch = pending.popleft().result()
+                self.position += 1
+                yield batch
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _load(self, position: int) -> TrainBatch:
+        source, target, other = self.sampler[position]
+        return TrainBatch(self.store.batch(source), self.store.batch(target), self.store.batch(other))

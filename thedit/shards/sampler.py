@@ -1,0 +1,73 @@
+"""Which frames form a training batch: a pure function of a seed and a position, so that its state is one integer."""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from thedit.errors import UserError
+
+
+class Pairs(NamedTuple):
+    """Rows of a `thedit.shards.store.FrameStore`, each (B,) int64."""
+
+    source: np.ndarray
+    target: np.ndarray
+    other: np.ndarray
+
+
+class PairSampler:
+    """Draws training pairs: every person equally often, each of a person's frames equally often as a target.
+
+    index     person, clip and split of every row (`FrameStore.index`)
+    batch     pairs a batch, B
+    seed      all draws follow from it and from the position
+    split     rows that are drawn from
+    within    source and target come from one ``clip`` or only from one ``person``
+    same      share of the pairs whose source is the target itself, in [0, 1]
+
+    ``sampler[n]`` is batch number n, whatever was drawn before. A target without a second frame within its clip
+    or person is its own source. Raises `UserError` when the split has fewer than two people.
+    """
+
+    def __init__(
+        self,
+        index: pd.DataFrame,
+        batch: int,
+        seed: int = 0,
+        split: str = "train",
+        within: Literal["clip", "person"] = "clip",
+        same: float = 0.0,
+    ):
+        chosen = index.loc[index["split"] == split, ["person", "clip"]]
+        if chosen["person"].nunique() < 2:
+            raise UserError(
+                f"split '{split}' has frames of {chosen['person'].nunique()} people, training pairs need two; "
+                "add videos of other people."
+            )
+        chosen = chosen.sort_values(["person", "clip"], kind="stable")
+        self.batch, self.seed, self.same = batch, seed, same
+        self._rows = chosen.index.to_numpy(np.int64)  # (R,) rows of the store, people and clips together
+        person = chosen.groupby("person").ngroup().to_numpy()
+        group = person if within == "person" else chosen.groupby(["person", "clip"]).ngroup().to_numpy()
+        self._person_start, self._person_count = _runs(person)  # (people,)
+        start, count = _runs(group)
+        self._start, self._count = start[group], count[group]  # (R,) where each row's companions lie
+
+    def __getitem__(self, position: int) -> Pairs:
+        random = np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, position])))
+        people = len(self._person_start)
+        person = random.integers(people, size=self.batch)
+        target = self._person_start[person] + random.integers(self._person_count[person])
+        step = 1 + random.integers(np.maximum(self._count[target] - 1, 1))  # 1 .. count - 1: never the target itself
+        step = np.where(random.random(self.batch) < self.same, 0, step)
+        source = self._start[target] + (target - self._start[target] + step) % self._count[target]
+        stranger = (person + 1 + random.integers(people - 1, size=self.batch)) % people
+        other = self._person_start[stranger] + random.integers(self._person_count[stranger])
+        return Pairs(self._rows[source], self._rows[target], self._rows[other])
+
+
+def _runs(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Start and length of each run of sorted labels 0 .. n-1."""
+    count = np.bincount(labels)
+    return np.cumsum(count) - count, count

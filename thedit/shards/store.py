@@ -1,0 +1,117 @@
+"""All shards of a folder as one table with random access; pictures are decoded only when asked for."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from thedit.errors import UserError
+from thedit.shards.batch import FrameBatch
+from thedit.shards.schema import PICTURES, VERSION, schema
+
+Rows = Sequence[int] | np.ndarray | Tensor
+
+
+class FrameStore:
+    """The frames of ``folder``'s shards, in the order of the shards' names; rows count from 0 over all of them.
+
+    Files are memory-mapped: opening is quick, and only what is read is loaded. Safe to read from several threads.
+    Raises `UserError` for a folder without shards, a damaged shard, or shards that do not fit together.
+    """
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        self.paths = sorted(path for path in self.folder.glob("*.arrow") if not path.name.startswith("."))
+        if not self.paths:
+            raise UserError(f"{self.folder}: holds no shards; make them with 'thedit preprocess'.")
+        self._batches = [_open(path) for path in self.paths]
+        for path, batch in zip(self.paths, self._batches):
+            if batch.schema != self._batches[0].schema:
+                raise UserError(f"{path}: its columns differ from those of {self.paths[0].name}; {_REMEDY}")
+        self._ends = np.cumsum([batch.num_rows for batch in self._batches])
+        self._columns: dict[str, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return int(self._ends[-1])
+
+    @cached_property
+    def index(self) -> pd.DataFrame:
+        """Everything but the pictures, a row a frame; vectors are arrays in the cells."""
+        return pa.Table.from_batches(self._batches).drop_columns(list(PICTURES)).to_pandas()
+
+    @cached_property
+    def size(self) -> int:
+        """Side of the pictures in pixels."""
+        return self.picture(0).shape[0]
+
+    @property
+    def provenance(self) -> dict[Path, dict[str, str]]:
+        """The metadata of each shard: schema version, sources' sha256, config hash, code version."""
+        return {
+            path: {key.decode(): value.decode() for key, value in (batch.schema.metadata or {}).items()}
+            for path, batch in zip(self.paths, self._batches)
+        }
+
+    def column(self, name: str) -> np.ndarray:
+        """One label of all frames as a dense float32 array (frames, numbers): camera, landmarks, box, ..."""
+        if name not in self._columns:
+            parts = [batch.column(name).flatten().to_numpy() for batch in self._batches]
+            self._columns[name] = np.concatenate(parts).reshape(len(self), -1)
+        return self._columns[name]
+
+    def picture(self, row: int, name: str = "image") -> np.ndarray:
+        """Decode ``image`` (S, S, 3) RGB or ``parts`` (S, S) of one frame, uint8."""
+        if not 0 <= row < len(self):
+            raise IndexError(f"row {row} of {len(self)}")
+        shard = int(np.searchsorted(self._ends, row, side="right"))
+        batch = self._batches[shard]
+        encoded = batch.column(name)[row - int(self._ends[shard]) + batch.num_rows].as_buffer()
+        flag = cv2.IMREAD_COLOR_RGB if name == "image" else cv2.IMREAD_GRAYSCALE
+        picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), flag) if encoded.size else None
+        if picture is None:
+            raise UserError(f"{self.paths[shard]}: the {name} of row {row} is damaged; {_REMEDY}")
+        return picture
+
+    def batch(self, rows: Rows) -> FrameBatch:
+        """The frames ``rows`` (B) with their labels."""
+        chosen = np.asarray(rows, dtype=np.int64).reshape(-1)
+        images = np.stack([self.picture(row) for row in chosen.tolist()])  # (B, S, S, 3)
+        parts = np.stack([self.picture(row, "parts") for row in chosen.tolist()])  # (B, S, S)
+        image = torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)  # (B, 3, S, S)
+        camera, landmarks, expression, identity = (
+            torch.from_numpy(self.column(name)[chosen]) for name in ("camera", "landmarks", "expression", "identity")
+        )
+        return FrameBatch(
+            image=image.contiguous(),
+            parts=torch.from_numpy(parts).unsqueeze(1),  # (B, 1, S, S)
+            camera=camera,
+            landmarks=landmarks.unflatten(1, (68, 2)),
+            expression=expression,
+            identity=identity,
+        )
+
+
+_REMEDY = "delete it and run 'thedit preprocess' again."
+
+
+def _open(path: Path) -> pa.RecordBatch:
+    """The one record batch of a shard, memory-mapped."""
+    try:
+        reader = pa.ipc.open_file(pa.memory_map(str(path)))
+        version = (reader.schema.metadata or {}).get(b"schema_version", b"none").decode()
+        if version != VERSION:
+            raise UserError(f"{path}: has schema version {version}, this program reads {VERSION}; {_REMEDY}")
+        batch = reader.get_batch(0)
+        batch.validate()
+        identity = batch.schema.field("identity").type.list_size
+    except (pa.ArrowException, OSError, KeyError, AttributeError) as error:
+        raise UserError(f"{path}: is damaged or no shard ({' '.join(str(error).split())}); {_REMEDY}") from error
+    if batch.schema.names != schema(identity).names:
+        raise UserError(f"{path}: has columns {', '.join(batch.schema.names)}; {_REMEDY}")
+    return batch
