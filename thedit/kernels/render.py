@@ -1,0 +1,155 @@
+"""Volume rendering of tri-planes (Chan et al., CVPR 2022; Max, 1995).
+
+A world point in the box [-0.5, 0.5]^3 is projected on three planes, XY, XZ and YZ; a plane's first axis runs along its
+columns, its second along its rows. The bilinear samples of the three planes are averaged and decoded by a small
+network into a density, through softplus, and features, through sigmoid * 1.002 - 0.001. Each ray is sampled where it
+passes the box: first once in each of equal intervals, then again in proportion to what those samples contribute; all
+samples are composited.
+
+Gradients reach the planes and the decoder; rays and sample distances are constants.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+HALF_SIDE = 0.5
+PLANE_AXES = ((0, 1), (0, 2), (1, 2))
+SMALLEST_WEIGHT = 0.01
+"""Added to every interval's weight, so that importance samples also visit intervals that look empty."""
+
+
+class Decoder(NamedTuple):
+    """Weights of the network from F plane features to one density and O features, through H softplus units."""
+
+    weight1: Tensor  # (H, F)
+    bias1: Tensor  # (H,)
+    weight2: Tensor  # (1 + O, H), the density first
+    bias2: Tensor  # (1 + O,)
+
+
+class Rendering(NamedTuple):
+    """What `render` returns. A ray that misses the box has features 0, depth ``far`` and opacity 0."""
+
+    features: Tensor  # (B, M, O), over a background of 0
+    depth: Tensor  # (B, M), expected distance along the ray, counting what passes through as ``far``
+    opacity: Tensor  # (B, M) in [0, 1]
+
+
+def render(
+    planes: Tensor,
+    decoder: Decoder,
+    origins: Tensor,
+    directions: Tensor,
+    near: float,
+    far: float,
+    coarse: int,
+    fine: int,
+    noise: Tensor | None = None,
+) -> Rendering:
+    """Render planes (B, 3, F, R, R) along rays (B, M, 3) with unit directions.
+
+    ``noise`` (B, M, coarse + fine) in [0, 1) places each sample in its interval, stratified samples first; without it
+    every sample sits in the middle. Distances are in world units. Everything is computed in float32 or better.
+    """
+    with torch.autocast(planes.device.type, enabled=False):
+        with torch.no_grad():
+            distances = sample_distances(planes, decoder, origins, directions, near, far, coarse, fine, noise)
+        return composite(planes, decoder, origins, directions, distances, far)
+
+
+def density(planes: Tensor, decoder: Decoder, points: Tensor) -> Tensor:
+    """Density (B, P), at least 0, at world points (B, P, 3)."""
+    with torch.autocast(planes.device.type, enabled=False):
+        hidden = functional.softplus(functional.linear(sample_planes(planes, points), decoder.weight1, decoder.bias1))
+        return functional.softplus(hidden @ decoder.weight2[0] + decoder.bias2[0])
+
+
+def sample_planes(planes: Tensor, points: Tensor) -> Tensor:
+    """Mean (B, P, F) of the bilinear samples of planes (B, 3, F, R, R) at world points (B, P, 3)."""
+    batch, _, channels = planes.shape[:3]
+    grid = torch.stack([points[..., axes] for axes in PLANE_AXES], dim=1) / HALF_SIDE  # (B, 3, P, 2)
+    samples = functional.grid_sample(
+        planes.flatten(0, 1).to(grid.dtype),
+        grid.reshape(3 * batch, -1, 1, 2),
+        padding_mode="border",
+        align_corners=False,
+    )  # (3B, F, P, 1)
+    return samples.reshape(batch, 3, channels, -1).mean(1).transpose(1, 2)
+
+
+def clip_to_box(origins: Tensor, directions: Tensor, near: float, far: float) -> tuple[Tensor, Tensor]:
+    """Distances (B, M) at which rays (B, M, 3) enter and leave the box between near and far; equal where they miss."""
+    directions = torch.where(directions.abs() < 1e-9, 1e-9, directions)
+    first = (-HALF_SIDE - origins) / directions
+    second = (HALF_SIDE - origins) / directions
+    enter = torch.minimum(first, second).amax(-1).clamp(near, far)
+    leave = torch.maximum(first, second).amin(-1).clamp(near, far)
+    return enter, torch.maximum(enter, leave)
+
+
+def sample_distances(
+    planes: Tensor,
+    decoder: Decoder,
+    origins: Tensor,
+    directions: Tensor,
+    near: float,
+    far: float,
+    coarse: int,
+    fine: int,
+    noise: Tensor | None = None,
+) -> Tensor:
+    """Ascending distances (B, M, coarse + fine) of the samples of `render`, with one more, where the ray leaves, last.
+
+    The fine samples follow the inverse of the piecewise constant distribution that the coarse samples' weights give.
+    """
+    batch, rays = origins.shape[:2]
+    if noise is None:
+        noise = origins.new_full((1, 1, coarse + fine), 0.5)
+    enter, leave = clip_to_box(origins, directions, near, far)
+    width = ((leave - enter) / coarse).unsqueeze(-1)  # (B, M, 1)
+    enter, leave = enter.unsqueeze(-1), leave.unsqueeze(-1)
+    steps = torch.arange(coarse, device=origins.device)
+    distances = enter + width * (steps + noise[..., :coarse])  # (B, M, coarse)
+    if fine:
+        points = _along(origins, directions, distances)
+        sigma = density(planes, decoder, points).view(batch, rays, coarse)
+        weights = _weights(sigma, width) + SMALLEST_WEIGHT
+        cumulative = weights.cumsum(-1)
+        targets = (torch.arange(fine, device=origins.device) + noise[..., coarse:]) / fine * cumulative[..., -1:]
+        interval = torch.searchsorted(cumulative, targets, right=True).clamp(max=coarse - 1)  # (B, M, fine)
+        weight = weights.gather(-1, interval)
+        inside = ((targets - cumulative.gather(-1, interval)) / weight + 1).clamp(0, 1)
+        distances = torch.cat([distances, enter + width * (interval + inside)], dim=-1).sort(-1).values
+    return torch.cat([distances, leave], dim=-1)
+
+
+def composite(
+    planes: Tensor, decoder: Decoder, origins: Tensor, directions: Tensor, distances: Tensor, far: float
+) -> Rendering:
+    """Composite samples at distances (B, M, S + 1); the last distance only ends the last sample's interval."""
+    batch, rays, samples = *origins.shape[:2], distances.shape[-1] - 1
+    points = _along(origins, directions, distances[..., :-1])
+    hidden = functional.softplus(functional.linear(sample_planes(planes, points), decoder.weight1, decoder.bias1))
+    decoded = functional.linear(hidden, decoder.weight2, decoder.bias2).view(batch, rays, samples, -1)
+    sigma = functional.softplus(decoded[..., 0])
+    weights = _weights(sigma, distances.diff(dim=-1))  # (B, M, S)
+    colours = torch.sigmoid(decoded[..., 1:]) * 1.002 - 0.001  # (B, M, S, O)
+    features = (weights.unsqueeze(-2) @ colours).squeeze(-2)
+    opacity = weights.sum(-1)
+    depth = (weights * distances[..., :-1]).sum(-1) + (1 - opacity) * far
+    return Rendering(features, depth, opacity)
+
+
+def _along(origins: Tensor, directions: Tensor, distances: Tensor) -> Tensor:
+    """Points (B, M * S, 3) at distances (B, M, S) along rays (B, M, 3)."""
+    return (origins.unsqueeze(2) + distances.unsqueeze(-1) * directions.unsqueeze(2)).flatten(1, 2)
+
+
+def _weights(sigma: Tensor, lengths: Tensor) -> Tensor:
+    """What each sample (..., S) contributes: its opacity times the transmittance before it."""
+    thickness = sigma * lengths
+    before = thickness.cumsum(-1) - thickness
+    return torch.exp(-before) * -torch.expm1(-thickness)
