@@ -1,0 +1,45 @@
+"""Unsupervised keypoints with local affine frames (Siarohin et al., NeurIPS 2019, section 3.1)."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from thedit.methods.fomm.blocks import Hourglass, shrink
+from thedit.methods.warp import grid
+
+
+class Keypoints(NamedTuple):
+    """K local frames a picture: ``position`` (B, K, 2) as x, y in [-1, 1] and ``jacobian`` (B, K, 2, 2).
+
+    They describe the map from the abstract reference frame R to the picture, to first order about each keypoint.
+    """
+
+    position: Tensor
+    jacobian: Tensor
+
+
+class KeypointDetector(nn.Module):
+    """Pictures -> `Keypoints`: heat maps of an hourglass, and Jacobians averaged under them."""
+
+    temperature = 0.1
+
+    def __init__(self, keypoints: int, side: int, width: int, max_width: int, depth: int) -> None:
+        super().__init__()
+        self.side = side
+        self.hourglass = Hourglass(3, width, max_width, depth)
+        self.heat = nn.Conv2d(self.hourglass.channels, keypoints, 7, padding=3)
+        self.jacobian = nn.Conv2d(self.hourglass.channels, 4 * keypoints, 7, padding=3)
+        nn.init.zeros_(self.jacobian.weight)
+        with torch.no_grad():
+            assert self.jacobian.bias is not None
+            self.jacobian.bias.copy_(torch.eye(2).flatten().repeat(keypoints))
+
+    def forward(self, image: Tensor) -> Keypoints:
+        """(B, 3, S, S) in [-1, 1] -> K keypoints."""
+        features = self.hourglass(shrink(image, self.side))  # (B, C, H, W), H = W = side
+        heat = self.heat(features).flatten(2).div(self.temperature).softmax(dim=-1)  # (B, K, HW)
+        pixels = grid(self.side, self.side, heat).flatten(0, 1)  # (HW, 2)
+        maps = self.jacobian(features).flatten(2).unflatten(1, (-1, 4))  # (B, K, 4, HW)
+        jacobian = torch.einsum("bkp,bkjp->bkj", heat, maps).unflatten(-1, (2, 2))
+        return Keypoints(heat @ pixels, jacobian)
