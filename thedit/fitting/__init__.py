@@ -1,1 +1,5 @@
-"""Fitting the head basis and a camera to 68 landmarks."""
+"""From 68 landmarks to head pose, identity, 52 bounded expression coefficients and the camera label."""
+
+from thedit.fitting.fit import Fit, fit_clip, fit_frames
+
+__all__ = ["Fit", "fit_clip", "fit_frames"]
