@@ -9,14 +9,16 @@ import importlib
 import importlib.resources
 from importlib.metadata import entry_points
 from importlib.resources.abc import Traversable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 from pydantic import Field
 
 from thedit.config import Section, parse
 from thedit.errors import UserError
-from thedit.methods.base import Method
+
+if TYPE_CHECKING:  # the workflow reads specs without loading torch
+    from thedit.methods.base import Method
 
 GROUP = "thedit.methods"
 
@@ -43,16 +45,25 @@ class Spec(Section):
     )
     options: dict[str, Any] = Field({}, description="keyword arguments of the class")
     environment: str | None = Field(None, description="where it runs; null is the environment of this project")
-    presets: list[Literal["tiny", "small", "paper"]] = Field([], description="sizes it offers; empty if it has none")
+    presets: list[Literal["tiny", "small", "paper"]] = Field(
+        [], description="sizes it offers; empty if it is not trained"
+    )
     published: list[Published] = Field([], description="results that its authors report")
+
+    @property
+    def trained(self) -> bool:
+        """Whether it needs weights that training makes."""
+        return bool(self.presets)
 
     @property
     def module(self) -> str:
         """Name of the module that holds the class."""
         return self.implementation.partition(":")[0]
 
-    def load_class(self) -> type[Method]:
+    def load_class(self) -> "type[Method]":
         """Import the class; `UserError` if it cannot be found or is no `Method`."""
+        from thedit.methods.base import Method
+
         module, _, name = self.implementation.partition(":")
         try:
             found = getattr(importlib.import_module(module), name)
@@ -62,7 +73,7 @@ class Spec(Section):
             raise UserError(f"method {self.name}: {self.implementation} is no subclass of thedit.methods.base.Method.")
         return found
 
-    def build(self, preset: str, size: int) -> Method:
+    def build(self, preset: str, size: int) -> "Method":
         """A new, untrained method for pictures of ``size`` pixels a side."""
         if self.presets and preset not in self.presets:
             raise UserError(f"method {self.name}: has no preset '{preset}'; its presets are {', '.join(self.presets)}.")

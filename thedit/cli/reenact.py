@@ -1,0 +1,35 @@
+"""`thedit pairs` and `thedit reenact`: what is to be made, and making it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ConfigFile = Annotated[Path, typer.Option("--config", help="configuration of the run")]
+ProtocolName = Annotated[str, typer.Option(help="name of a file in config/protocols/")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``app``."""
+    app.command()(pairs)
+    app.command()(reenact)
+
+
+def pairs(config: ConfigFile, protocol: ProtocolName) -> None:
+    """Write which frames a protocol wants: results/RUN/protocols/PROTOCOL.parquet."""
+    from thedit.config import load
+    from thedit.evaluation.pairs import write
+
+    typer.echo(write(load(config), protocol))
+
+
+def reenact(
+    config: ConfigFile, method: Annotated[str, typer.Option(help="name of the method's spec")], protocol: ProtocolName
+) -> None:
+    """Make every frame of a protocol: results/RUN/predictions/METHOD/PROTOCOL/."""
+    from thedit.config import load
+    from thedit.evaluation import reenact
+
+    table = reenact.reenact(load(config), method, protocol)
+    counts = ", ".join(f"{count} {status}" for status, count in table["status"].value_counts().items())
+    typer.echo(f"{method} {protocol}: {counts}")

@@ -1,0 +1,35 @@
+"""Where the files of a run lie, relative to the project's root."""
+
+from pathlib import Path
+
+from thedit.config import Config
+
+
+def data(config: Config) -> Path:
+    """Videos, ground truth and shards."""
+    return Path("data") / config.data.name
+
+
+def shards(config: Config) -> Path:
+    """The preprocessed frames."""
+    return data(config) / "shards"
+
+
+def run(config: Config) -> Path:
+    """Everything that the run makes."""
+    return Path("results") / config.run
+
+
+def pairs(config: Config, protocol: str) -> Path:
+    """Which frames a protocol wants."""
+    return run(config) / "protocols" / f"{protocol}.parquet"
+
+
+def predictions(config: Config, method: str, protocol: str) -> Path:
+    """The frames that a method made of a protocol."""
+    return run(config) / "predictions" / method / protocol
+
+
+def weights(config: Config, method: str) -> Path:
+    """What training leaves of a method."""
+    return run(config) / "methods" / method / "weights.safetensors"

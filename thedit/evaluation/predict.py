@@ -1,0 +1,111 @@
+"""Let a method make every frame of a protocol; keep the frames losslessly, the table of what happened, and previews."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from thedit.evaluation import preview
+from thedit.files import atomic, sha256
+from thedit.methods.base import Method
+from thedit.shards.store import FrameStore
+
+COLUMNS = ["method", "protocol", "pair", "frame", "status", "reason", "seconds", "sha256"]
+
+
+def predict(name: str, method: Method, store: FrameStore, pairs: pd.DataFrame, folder: Path, run: str) -> pd.DataFrame:
+    """Make the frames of ``pairs`` and return what is also written to ``folder/predictions.parquet``, a row a frame.
+
+    Frames lie at ``folder/<pair>/<frame:04d>.png`` (uint8 RGB), previews at ``folder/previews/<pair>.mp4``.
+    ``status`` is ``ok``; ``failed`` with a reason for a frame that cannot be used; or ``not applicable`` where the
+    camera leaves the driver's place and the method cannot follow. ``seconds`` is the time to drive one frame. Pairs
+    that an interrupted call with the same digest ``run`` has finished are kept.
+    """
+    _remove_others(folder, [*pairs["pair"], "previews"])
+    if moves_camera(pairs, store) and not method.camera_control:
+        table = pairs.assign(status="not applicable", reason="no camera control", seconds=np.nan, sha256="")
+    else:
+        bar = tqdm(total=len(pairs), desc=f"{name} {pairs['protocol'].iloc[0]}", unit="frame")
+        tables = []
+        for pair, rows in pairs.groupby("pair", sort=False):
+            made = _finished(folder / str(pair), run)
+            if made is None:
+                made = _make(method, store, rows, folder / str(pair))
+                preview.write(folder / "previews" / f"{pair}.mp4", store, rows, folder / str(pair))
+                _finish(folder / str(pair), run, made)
+            tables.append(rows.assign(**pd.DataFrame(made, index=rows.index)))
+            bar.update(len(rows))
+        bar.close()
+        table = pd.concat(tables)
+    table = table.assign(method=name)[COLUMNS].reset_index(drop=True)
+    with atomic(folder / "predictions.parquet") as sibling:
+        table.to_parquet(sibling, index=False)
+    return table
+
+
+def moves_camera(pairs: pd.DataFrame, store: FrameStore) -> bool:
+    """Whether any frame is to be seen from elsewhere than its driving frame."""
+    wanted = np.stack(pairs["camera"].to_list())
+    return not np.allclose(wanted, store.column("camera")[pairs["driver_row"].to_numpy()], atol=1e-5)
+
+
+def to_uint8(picture: Tensor) -> np.ndarray:
+    """A picture (3, S, S) in [-1, 1] as uint8 (S, S, 3); values outside are clipped."""
+    return picture.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+
+
+@torch.inference_mode()
+def _make(method: Method, store: FrameStore, rows: pd.DataFrame, folder: Path) -> list[dict[str, Any]]:
+    shutil.rmtree(folder, ignore_errors=True)
+    device = next((parameter.device for parameter in method.parameters()), torch.device("cpu"))
+    code = method.encode(store.batch([rows["source_row"].iloc[0]]).to(device))
+    made = []
+    for row in rows.itertuples():
+        driving = store.batch([row.driver_row]).to(device)
+        view = torch.as_tensor(np.array(row.camera), dtype=torch.float32, device=device).unsqueeze(0)  # (1, 25)
+        start = time.perf_counter()
+        picture = method.drive(code, driving, view).float().cpu()  # (1, 3, S, S)
+        seconds = time.perf_counter() - start
+        reason = _fault(picture, driving.image.shape)
+        digest = ""
+        if not reason:
+            path = folder / f"{row.frame:04d}.png"
+            with atomic(path) as sibling:
+                Image.fromarray(to_uint8(picture[0])).save(sibling)
+            digest = sha256(path)
+        status = "failed" if reason else "ok"
+        made.append({"status": status, "reason": reason, "seconds": seconds, "sha256": digest})
+    return made
+
+
+def _fault(picture: Tensor, expected: torch.Size) -> str:
+    if picture.shape != expected:
+        return f"made a picture of shape {tuple(picture.shape)}, not {tuple(expected)}"
+    return "" if bool(picture.isfinite().all()) else "made a picture with values that are not finite"
+
+
+def _finished(folder: Path, run: str) -> list[dict[str, Any]] | None:
+    try:
+        record = json.loads((folder / "made.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return record["made"] if record["run"] == run else None
+
+
+def _finish(folder: Path, run: str, made: list[dict[str, Any]]) -> None:
+    with atomic(folder / "made.json") as sibling:
+        sibling.write_text(json.dumps({"run": run, "made": made}))
+
+
+def _remove_others(folder: Path, wanted: list[str]) -> None:
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_dir() and path.name not in wanted:
+            shutil.rmtree(path)
