@@ -150,7 +150,7 @@ class External(Method):
             return string.Template(text).substitute(values)
         except KeyError as error:
             raise UserError(
-                f"external method: '{text}' needs the environment variable {error.args[0]}; set it as its spec explains."
+                f"external method: '{text}' needs the environment variable {error.args[0]}; set it."
             ) from error
 
 
@@ -199,6 +199,8 @@ def _read(path: Path, size: int) -> Frame:
 def _environment(gpus: int) -> dict[str, str]:
     """This process's environment without its Python, and with the first ``gpus`` of its visible GPUs."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    own = str(Path(sys.executable).parent)
+    environment["PATH"] = os.pathsep.join(part for part in os.get_exec_path() if part != own)
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(gpus)))).split(",")
     environment["CUDA_VISIBLE_DEVICES"] = ",".join(visible[:gpus])
     return environment

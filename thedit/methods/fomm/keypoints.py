@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from thedit.methods.fomm.blocks import Hourglass, shrink
+from thedit.methods.fomm.blocks import Hourglass
 from thedit.methods.warp import grid
 
 
@@ -24,9 +24,8 @@ class KeypointDetector(nn.Module):
 
     temperature = 0.1
 
-    def __init__(self, keypoints: int, side: int, width: int, max_width: int, depth: int) -> None:
+    def __init__(self, keypoints: int, width: int, max_width: int, depth: int) -> None:
         super().__init__()
-        self.side = side
         self.hourglass = Hourglass(3, width, max_width, depth)
         self.heat = nn.Conv2d(self.hourglass.channels, keypoints, 7, padding=3)
         self.jacobian = nn.Conv2d(self.hourglass.channels, 4 * keypoints, 7, padding=3)
@@ -36,10 +35,10 @@ class KeypointDetector(nn.Module):
             self.jacobian.bias.copy_(torch.eye(2).flatten().repeat(keypoints))
 
     def forward(self, image: Tensor) -> Keypoints:
-        """(B, 3, S, S) in [-1, 1] -> K keypoints."""
-        features = self.hourglass(shrink(image, self.side))  # (B, C, H, W), H = W = side
+        """(B, 3, side, side) in [-1, 1] -> K keypoints."""
+        features = self.hourglass(image)  # (B, C, H, W), H = W = side
         heat = self.heat(features).flatten(2).div(self.temperature).softmax(dim=-1)  # (B, K, HW)
-        pixels = grid(self.side, self.side, heat).flatten(0, 1)  # (HW, 2)
+        pixels = grid(image.shape[-2], image.shape[-1], heat).flatten(0, 1)  # (HW, 2)
         maps = self.jacobian(features).flatten(2).unflatten(1, (-1, 4))  # (B, K, 4, HW)
         jacobian = torch.einsum("bkp,bkjp->bkj", heat, maps).unflatten(-1, (2, 2))
         return Keypoints(heat @ pixels, jacobian)

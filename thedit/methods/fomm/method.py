@@ -17,8 +17,8 @@ from thedit.methods.fomm.equivariance import Deformation, equivariance_losses
 from thedit.methods.fomm.generator import Generator
 from thedit.methods.fomm.keypoints import KeypointDetector, Keypoints
 from thedit.methods.fomm.motion import DenseMotion
+from thedit.methods.pyramid import pyramid_loss
 from thedit.shards.batch import FrameBatch, TrainBatch
-from thedit.training.perceptual import pyramid_loss
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Preset:
 
 
 PRESETS = {
-    "tiny": Preset(10, 32, 3, 16, 16, 24, 96, 1, 3),
+    "tiny": Preset(10, 32, 3, 16, 16, 16, 96, 1, 3),
     "small": Preset(10, 64, 4, 32, 32, 32, 256, 2, 4),
     "paper": Preset(10, 64, 5, 32, 64, 64, 1024, 2, 6),
 }
@@ -60,26 +60,27 @@ class Fomm(Method):
         super().__init__()
         p = PRESETS[preset]
         self.side = min(p.motion_side, size)
-        self.detector = KeypointDetector(p.keypoints, self.side, p.keypoint_width, p.max_width, p.depth)
-        self.motion = DenseMotion(p.keypoints, self.side, p.motion_width, p.max_width, p.depth)
+        self.detector = KeypointDetector(p.keypoints, p.keypoint_width, p.max_width, p.depth)
+        self.motion = DenseMotion(p.keypoints, p.motion_width, p.max_width, p.depth)
         self.generator = Generator(p.width, min(512, p.max_width), p.down_blocks, p.residual_blocks)
 
     def encode(self, source: FrameBatch) -> Code:
         """Keypoints and features of B sources."""
-        image = source.image
-        return Code(shrink(image, self.side), self.detector(image), self.generator.encoder(image))
+        small = shrink(source.image, self.side)
+        return Code(small, self.detector(small), self.generator.encoder(source.image))
 
     def drive(self, code: Code, driving: FrameBatch, camera: Tensor) -> Tensor:
         """Move the sources to the driving keypoints; the camera is the driver's, whatever ``camera`` says."""
-        return self._animate(code, self.detector(driving.image))
+        return self._animate(code, self.detector(shrink(driving.image, self.side)))
 
     def losses(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:
         """Reconstruction of the target from the source, and equivariance of the keypoints (section 3.3)."""
         target = batch.target.image
-        keypoints = self.detector(target)
+        small = shrink(target, self.side)
+        keypoints = self.detector(small)
         result = self._animate(self.encode(batch.source), keypoints)
-        deformation = Deformation(len(target), torch.Generator().manual_seed(step), target)
-        position, jacobian = equivariance_losses(keypoints, self.detector(deformation.apply(target)), deformation)
+        deformation = Deformation(len(small), torch.Generator().manual_seed(step), small)
+        position, jacobian = equivariance_losses(keypoints, self.detector(deformation.apply(small)), deformation)
         return {
             "l1": 10 * functional.l1_loss(result, target),
             "perceptual": 10 * pyramid_loss(result, target),

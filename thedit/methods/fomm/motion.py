@@ -38,19 +38,19 @@ def heat_difference(source: Keypoints, driving: Keypoints, side: int, variance: 
 class DenseMotion(nn.Module):
     """Mixes the K+1 sparse flows with predicted masks (equation 5) and predicts what the source cannot show."""
 
-    def __init__(self, keypoints: int, side: int, width: int, max_width: int, depth: int) -> None:
+    def __init__(self, keypoints: int, width: int, max_width: int, depth: int) -> None:
         super().__init__()
-        self.side = side
         self.hourglass = Hourglass((keypoints + 1) * 4, width, max_width, depth)
         self.mask = nn.Conv2d(self.hourglass.channels, keypoints + 1, 7, padding=3)
         self.occlusion = nn.Conv2d(self.hourglass.channels, 1, 7, padding=3)
 
     def forward(self, image: Tensor, source: Keypoints, driving: Keypoints) -> tuple[Tensor, Tensor]:
         """Source picture (B, 3, side, side) and keypoints -> flow (B, 2, side, side), visibility (B, 1, side, side)."""
-        flows = sparse_flows(source, driving, self.side)  # (B, K+1, 2, H, W)
+        side = image.shape[-1]
+        flows = sparse_flows(source, driving, side)  # (B, K+1, 2, H, W)
         count = flows.shape[1]
         deformed = warp(image.repeat_interleave(count, 0), flows.flatten(0, 1)).unflatten(0, (-1, count))
-        heat = heat_difference(source, driving, self.side).unsqueeze(2)  # (B, K+1, 1, H, W)
+        heat = heat_difference(source, driving, side).unsqueeze(2)  # (B, K+1, 1, H, W)
         features = self.hourglass(torch.cat([heat, deformed], dim=2).flatten(1, 2))  # (B, C, H, W)
         mask = self.mask(features).softmax(dim=1).unsqueeze(2)  # (B, K+1, 1, H, W)
         return (mask * flows).sum(1), self.occlusion(features).sigmoid()

@@ -1,0 +1,73 @@
+"""The latent image animator as a `Method`.
+
+Differences from the paper: the perceptual network is EfficientNet-Lite1 instead of VGG-19; there is no discriminator,
+as no method of the comparison trains against one; the driving motion is used as it is ("absolute"), because a driving
+frame comes without its video's first frame.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor
+from torch.nn import functional
+
+from thedit.methods.base import Method
+from thedit.methods.lia.directions import MotionDictionary
+from thedit.methods.lia.encoder import MapEncoder
+from thedit.methods.lia.generator import Generator
+from thedit.methods.pyramid import pyramid_loss
+from thedit.shards.batch import FrameBatch, TrainBatch
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Sizes of the networks; the feature maps of side r have min(width / r, limit) channels."""
+
+    latent: int
+    directions: int
+    width: int
+    limit: int
+
+
+PRESETS = {
+    "tiny": Preset(latent=128, directions=20, width=1024, limit=96),
+    "small": Preset(latent=256, directions=20, width=4096, limit=256),
+    "paper": Preset(latent=512, directions=20, width=16384, limit=512),
+}
+
+
+class Code(NamedTuple):
+    """What is computed once a source: its latent code (B, latent) and its feature maps of sides 8, ..., S."""
+
+    latent: Tensor
+    maps: list[Tensor]
+
+
+class Lia(Method):
+    """Source code plus a walk along orthonormal directions -> flows at every scale -> warped and repainted source."""
+
+    camera_control = False
+
+    def __init__(self, preset: str, size: int) -> None:
+        super().__init__()
+        p = PRESETS[preset]
+        self.encoder = MapEncoder(size, p.latent, p.width, p.limit)
+        self.motion = MotionDictionary(p.latent, p.directions)
+        self.generator = Generator(size, p.latent, p.width, p.limit)
+
+    def encode(self, source: FrameBatch) -> Code:
+        """Latent codes and feature maps of B sources."""
+        return Code(*self.encoder(source.image))
+
+    def drive(self, code: Code, driving: FrameBatch, camera: Tensor) -> Tensor:
+        """Walk to the driving frames' motion; the camera is the driver's, whatever ``camera`` says."""
+        latent, _ = self.encoder(driving.image)
+        return self.generator(code.latent + self.motion(latent), code.maps)
+
+    def losses(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:
+        """Reconstruction of the target from the source, in pixels and in features (section 3.3)."""
+        result = self.drive(self.encode(batch.source), batch.target, batch.target.camera)
+        return {
+            "l1": functional.l1_loss(result, batch.target.image),
+            "perceptual": 10 * pyramid_loss(result, batch.target.image),
+        }
