@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -54,8 +55,8 @@ class Result(NamedTuple):
 class External(Method):
     """Runs a command on a folder of pictures.
 
-    command         program and arguments; ``$input`` stands for the exchange folder, ``$output`` for its output
-                    folder, ``$size`` for the side S, ``$home`` for ``home``, environment variables for their values
+    command         program and arguments; ``$input`` stands for the exchange folder, ``$size`` for the side S,
+                    ``$bridges`` for the folder thedit/methods/bridges, environment variables for their values
     time_limit      seconds for one pair; then the command and all its children are ended
     gpus            how many of the visible GPUs the command may see; with 0 it sees none
     camera_control  whether the command obeys the cameras
@@ -114,15 +115,15 @@ class External(Method):
         """The command's exit code, or None if its time was over; nothing that it started outlives this call."""
         values = os.environ | {
             "input": str(folder),
-            "output": str(folder / "output"),
             "size": str(self.size),
-            "home": self._expand(self.home, os.environ) if self.home else str(folder),
+            "bridges": str(Path(__file__).parent / "bridges"),
         }
-        command = [self._expand(part, values) for part in self.command]
+        command = [_expand(part, values) for part in self.command]
+        home = _expand(self.home, values) if self.home else str(folder)
         try:
             process = subprocess.Popen(
                 command,
-                cwd=values["home"],
+                cwd=home,
                 env=_environment(self.gpus),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -132,7 +133,7 @@ class External(Method):
             )
         except OSError as error:
             raise UserError(
-                f"external method: '{command[0]}' in '{values['home']}' cannot be started ({error.strerror}); "
+                f"external method: '{command[0]}' in '{home}' cannot be started ({error.strerror}); "
                 "install it or correct options.command and options.home of its spec."
             ) from error
         try:
@@ -144,14 +145,14 @@ class External(Method):
                 os.killpg(process.pid, signal.SIGKILL)  # the group: also what the command left running
             process.wait()
 
-    @staticmethod
-    def _expand(text: str, values: "os._Environ[str] | dict[str, str]") -> str:
-        try:
-            return string.Template(text).substitute(values)
-        except KeyError as error:
-            raise UserError(
-                f"external method: '{text}' needs the environment variable {error.args[0]}; set it."
-            ) from error
+
+def _expand(text: str, values: Mapping[str, str]) -> str:
+    """Replace ``$name`` by its value."""
+    try:
+        return string.Template(text).substitute(values)
+    except KeyError as error:
+        name = error.args[0]
+        raise UserError(f"external method: '{text}' needs the environment variable {name}; set it.") from error
 
 
 def _write(folder: Path, source: FrameBatch, driving: FrameBatch, camera: Tensor) -> None:
