@@ -3,8 +3,9 @@
 import json
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from tqdm import tqdm
 from thedit.evaluation import preview
 from thedit.files import atomic, sha256
 from thedit.methods.base import Method
+from thedit.methods.external import External
 from thedit.shards.store import FrameStore
 
 COLUMNS = ["method", "protocol", "pair", "frame", "status", "reason", "seconds", "sha256"]
@@ -62,12 +64,37 @@ def to_uint8(picture: Tensor) -> np.ndarray:
     return picture.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
 
 
-@torch.inference_mode()
+class _Frame(NamedTuple):
+    """A picture (S, S, 3) uint8, or none and why, and the seconds that it took."""
+
+    picture: np.ndarray | None
+    reason: str
+    seconds: float
+
+
 def _make(method: Method, store: FrameStore, rows: pd.DataFrame, folder: Path) -> list[dict[str, Any]]:
     shutil.rmtree(folder, ignore_errors=True)
+    if isinstance(method, External):
+        frames = _run_command(method, store, rows, folder)
+    else:
+        frames = _run_network(method, store, rows)
+    made = []
+    for row, frame in zip(rows.itertuples(), frames):
+        digest = ""
+        if frame.picture is not None:
+            path = folder / f"{row.frame:04d}.png"
+            with atomic(path) as sibling:
+                Image.fromarray(frame.picture).save(sibling)
+            digest = sha256(path)
+        status = "failed" if frame.picture is None else "ok"
+        made.append({"status": status, "reason": frame.reason, "seconds": frame.seconds, "sha256": digest})
+    return made
+
+
+@torch.inference_mode()
+def _run_network(method: Method, store: FrameStore, rows: pd.DataFrame) -> Iterator[_Frame]:
     device = next((parameter.device for parameter in method.parameters()), torch.device("cpu"))
     code = method.encode(store.batch([rows["source_row"].iloc[0]]).to(device))
-    made = []
     for row in rows.itertuples():
         driving = store.batch([row.driver_row]).to(device)
         view = torch.as_tensor(np.array(row.camera), dtype=torch.float32, device=device).unsqueeze(0)  # (1, 25)
@@ -75,15 +102,15 @@ def _make(method: Method, store: FrameStore, rows: pd.DataFrame, folder: Path) -
         picture = method.drive(code, driving, view).float().cpu()  # (1, 3, S, S)
         seconds = time.perf_counter() - start
         reason = _fault(picture, driving.image.shape)
-        digest = ""
-        if not reason:
-            path = folder / f"{row.frame:04d}.png"
-            with atomic(path) as sibling:
-                Image.fromarray(to_uint8(picture[0])).save(sibling)
-            digest = sha256(path)
-        status = "failed" if reason else "ok"
-        made.append({"status": status, "reason": reason, "seconds": seconds, "sha256": digest})
-    return made
+        yield _Frame(None if reason else to_uint8(picture[0]), reason, seconds)
+
+
+def _run_command(method: External, store: FrameStore, rows: pd.DataFrame, folder: Path) -> Iterator[_Frame]:
+    driving = store.batch(rows["driver_row"].to_numpy())
+    views = torch.from_numpy(np.stack(rows["camera"].to_list())).float()  # (F, 25)
+    result = method.animate(store.batch([rows["source_row"].iloc[0]]), driving, views, folder / "command.log")
+    for frame in result.frames:
+        yield _Frame(frame.picture, frame.reason, result.seconds / len(rows))
 
 
 def _fault(picture: Tensor, expected: torch.Size) -> str:
