@@ -1,0 +1,133 @@
+"""The plane-dictionary method: its losses, and its place in the comparison (Yang et al., AAAI 2024)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from thedit.methods.base import Method
+from thedit.model.network import Codes, Network, Pictures
+from thedit.model.options import resolve
+from thedit.shards.batch import PARTS, FrameBatch, TrainBatch
+from thedit.training import augment
+from thedit.training.features import face_embedding, perceptual
+
+SMOOTHNESS_POINTS = 500
+SMOOTHNESS_DISTANCE = 0.004
+
+
+@dataclass(frozen=True)
+class Source:
+    """An encoded source: its codes and its planes P_c + dP_id (B, 3F, R, R)."""
+
+    codes: Codes
+    planes: Tensor
+
+
+class PlaneDict(Method):
+    """One-shot reenactment with tri-planes that a dictionary of plane bases moves.
+
+    ``options`` are those of `thedit.model.options.Options`; they go over the preset's. Raises `UserError` for an
+    unknown one.
+    """
+
+    def __init__(self, preset: str, size: int, **options: Any):
+        super().__init__()
+        self.options = resolve(preset, options)
+        self.network = Network(size, self.options)
+
+    def encode(self, source: FrameBatch) -> Source:
+        """Codes and still planes of B sources."""
+        codes = self.network.encode(source.image)
+        return Source(codes, self.network.still(codes.identity))
+
+    def drive(self, code: Source, driving: FrameBatch, camera: Tensor) -> Tensor:
+        """The sources with the driver's motion, seen by ``camera`` (B, 25): pictures (B, 3, S, S) in [-1, 1]."""
+        motion = self.network.condition(code.codes.motion, self.network.encode(driving.image).motion)
+        planes = self.network.planes(code.planes, motion)
+        return self.network.view(planes, Codes(code.codes.identity, motion), camera).full.clamp(-1, 1)
+
+    def losses(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:
+        """The weighted losses of step ``step``: of pairs from one person, or every so often of two people."""
+        random = torch.Generator().manual_seed(step)
+        every = self.options.cross_every
+        if every and step % every == every - 1:
+            return self._cross_identity(batch.source, batch.other, step, random)
+        return self._same_identity(batch.source, batch.target, step, random)
+
+    def _same_identity(
+        self, source: FrameBatch, target: FrameBatch, step: int, random: torch.Generator
+    ) -> dict[str, Tensor]:
+        """The source, moved as the target, must be the target; some targets are the source itself."""
+        o = self.options
+        target = _replace_first(target, source, round(o.reconstruction * len(source)))
+        codes, target_codes = self._encode_both(source, target, random)
+        planes, pictures = self._forward(codes, target_codes.motion, target.camera, step, random)
+        error = (pictures.full - target.image).abs()  # (B, 3, S, S)
+        small = functional.interpolate(target.image, pictures.rendered.shape[-2:], mode="area")
+        inside = target.parts > PARTS["face"]  # (B, 1, S, S)
+        losses = {
+            "photometric": o.photometric * (error.mean() + (pictures.rendered - small).abs().mean()),
+            "parts": o.parts * (error * inside).mean(),
+            "smoothness": o.smoothness * self._roughness(planes, random),
+            "identity": o.identity * (codes.identity - target_codes.identity).abs().mean(),
+        }
+        if o.perceptual:
+            losses["perceptual"] = o.perceptual * perceptual(pictures.full, target.image)
+        return losses
+
+    def _cross_identity(
+        self, source: FrameBatch, other: FrameBatch, step: int, random: torch.Generator
+    ) -> dict[str, Tensor]:
+        """The source, moved as somebody else, must keep its identity; there is no true picture."""
+        o = self.options
+        codes, other_codes = self._encode_both(source, other, random)
+        planes, pictures = self._forward(codes, other_codes.motion, other.camera, step, random)
+        again = self.network.encode(pictures.full).identity
+        losses = {
+            "cross_code": o.cross_code * (again - codes.identity).abs().mean(),
+            "cross_triplet": o.cross_triplet
+            * functional.triplet_margin_loss(again, codes.identity, other_codes.identity),
+            "smoothness": o.smoothness * self._roughness(planes, random),
+        }
+        if o.cross_face:
+            with torch.no_grad():
+                wanted = face_embedding(source.image, source.camera)
+            found = face_embedding(pictures.full, other.camera)
+            losses["cross_face"] = o.cross_face * (found - wanted).abs().mean()
+        return losses
+
+    def _encode_both(self, source: FrameBatch, driving: FrameBatch, random: torch.Generator) -> tuple[Codes, Codes]:
+        """Codes of both frames; the driver's motion comes from the augmented picture, its identity from its own."""
+        images = [source.image, driving.image]
+        if self.options.augment_driving:
+            images.append(augment.driving(driving.image, random))
+        identity, motion = self.network.encode(torch.cat(images))
+        b = len(source)
+        return Codes(identity[:b], motion[:b]), Codes(identity[b : 2 * b], motion[-b:])
+
+    def _forward(
+        self, codes: Codes, driving: Tensor, camera: Tensor, step: int, random: torch.Generator
+    ) -> tuple[Tensor, Pictures]:
+        """Planes and pictures of sources in the driving motion (B, M)."""
+        motion = self.network.condition(codes.motion, driving)
+        planes = self.network.planes(self.network.still(codes.identity), motion)
+        jitter = torch.Generator(planes.device).manual_seed(step)
+        size = self.network.neural_size(step)
+        return planes, self.network.view(planes, Codes(codes.identity, motion), camera, size, jitter)
+
+    def _roughness(self, planes: Tensor, random: torch.Generator) -> Tensor:
+        """Mean squared difference of the density at points `SMOOTHNESS_DISTANCE` apart."""
+        points = torch.rand(len(planes), SMOOTHNESS_POINTS, 3, generator=random) - 0.5
+        away = functional.normalize(torch.randn(points.shape, generator=random), dim=-1)
+        both = torch.cat([points, points + SMOOTHNESS_DISTANCE * away], dim=1).to(planes.device)
+        here, there = self.network.renderer.density(planes, both).chunk(2, dim=1)  # (B, P)
+        return functional.mse_loss(here, there)
+
+
+def _replace_first(target: FrameBatch, source: FrameBatch, count: int) -> FrameBatch:
+    """``target`` with its first ``count`` frames replaced by those of ``source``."""
+    fields = {name: torch.cat([getattr(source, name)[:count], kept[count:]]) for name, kept in vars(target).items()}
+    return FrameBatch(**fields)

