@@ -49,9 +49,11 @@ class Preprocess(Section):
     )
     detector: Literal["dlib", "yunet", "insightface", "mediapipe"] = Field("dlib", description="face detector")
     landmarks: Literal["dlib", "face-alignment", "mediapipe"] = Field("dlib", description="68-landmark backend")
-    enlarge: float = Field(1.6, gt=1, description="side of the crop over the side of the landmarks' box")
+    enlarge: float = Field(
+        1.0, gt=0.5, description="side of the crop; at 1 the camera is 2.7 units away, as thedit.camera has it"
+    )
     min_face: Positive = Field(48, description="smallest face in pixels of the source video")
-    min_sharpness: NonNegative = Field(20.0, description="smallest variance of the Laplacian, face at 128 pixels")
+    min_sharpness: NonNegative = Field(12.0, description="smallest variance of the Laplacian, face at 128 pixels")
     max_yaw: float = Field(75.0, gt=0, le=180, description="largest head yaw in degrees")
     frames_per_shard: Positive = Field(1000, description="frames after which a new shard begins")
 
@@ -71,6 +73,7 @@ class Train(Section):
     preset: Literal["tiny", "small", "paper"] = Field("tiny", description="size of every network")
     images: Positive = Field(6000, description="training pairs seen in all")
     batch: Positive = Field(8, description="pairs an optimiser step")
+    accumulate: Positive = Field(1, description="parts that a batch is computed in, to save memory")
     learning_rate: float = Field(1e-3, gt=0, description="Adam's step size")
     ema_halflife: Positive = Field(1000, description="half-life of the weights' moving average, in images")
     checkpoint_every: Positive = Field(1000, description="images between checkpoints")
@@ -90,6 +93,7 @@ class Metrics(Section):
     """How results are scored."""
 
     suite: Literal["embedded", "paper"] = Field("embedded", description="which networks score")
+    backends: dict[str, str] = Field({}, description="other networks for single roles, e.g. {blendshapes: mediapipe}")
     bootstrap: Positive = Field(1000, description="resamples behind a confidence interval, clustered by identity")
 
 

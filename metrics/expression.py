@@ -1,0 +1,47 @@
+"""AED: does the result show the driver's expression? Distances of expression coefficients."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+AED: dict[str, Callable[[Tensor], Tensor]] = {
+    "mean-absolute": lambda difference: difference.abs().mean(1),
+    "sum-absolute": lambda difference: difference.abs().sum(1),
+    "l2": lambda difference: torch.linalg.vector_norm(difference, dim=1),
+    "rmse": lambda difference: difference.square().mean(1).sqrt(),
+}
+
+
+def aed(prediction: Tensor, reference: Tensor, variant: str = "mean-absolute") -> Tensor:
+    """Distance (B,) >= 0, float64, of expression coefficients (B, A); lower is better.
+
+    Variants: mean-absolute (StyleHEAT, OTAvatar, over 64 coefficients of another face model), sum-absolute, l2, rmse
+    (Next3D, over 50). Values of different face models are not comparable. NaN coefficients give NaN. Raises ValueError
+    for other shapes or an unknown variant.
+    """
+    return _variant(variant)(_difference(prediction, reference))
+
+
+def aed_landmarks(prediction: Tensor, reference: Tensor, actions: Tensor, millimetres: float) -> Tensor:
+    """Mean distance in millimetres (B,) by which the 68 landmarks of two expressions differ on the mean head.
+
+    Coefficients (B, A); actions (A, 68, 3) displacements a coefficient; ``millimetres`` a unit of these. Unlike the
+    coefficients themselves, displacements do not change when two actions that move the same points are exchanged.
+    """
+    moved = torch.einsum("ba,alc->blc", _difference(prediction, reference), actions.double())  # (B, 68, 3)
+    return torch.linalg.vector_norm(moved, dim=-1).mean(-1) * millimetres
+
+
+def _difference(prediction: Tensor, reference: Tensor) -> Tensor:
+    if prediction.ndim != 2 or prediction.shape != reference.shape:
+        raise ValueError(
+            f"coefficients must be two times (B, A), not {tuple(prediction.shape)} and {tuple(reference.shape)}"
+        )
+    return prediction.double() - reference.double()
+
+
+def _variant(name: str) -> Callable[[Tensor], Tensor]:
+    if name not in AED:
+        raise ValueError(f"unknown variant '{name}' of AED; there are {', '.join(AED)}")
+    return AED[name]

@@ -1,0 +1,51 @@
+"""Distances of pictures, pixel by pixel: PSNR and SSIM."""
+
+import torch
+from torch import Tensor
+
+from metrics.images import checked_pair
+
+WINDOW, SIGMA = 11, 1.5
+K1, K2 = 0.01, 0.03
+RANGE = 2.0  # width of [-1, 1]
+
+
+def psnr(prediction: Tensor, target: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in decibels (B,), float64: 10 log10(range^2 / mean squared error); higher is better.
+
+    Pictures (B, 3, H, W), uint8 or float in [-1, 1]. Identical pictures give infinity. Raises ValueError as
+    `metrics.images.checked_pair`.
+
+    >>> black = torch.zeros(1, 3, 16, 16, dtype=torch.uint8)
+    >>> round(float(psnr(black, black + 255)), 6)
+    0.0
+    """
+    prediction, target = checked_pair(prediction, target)
+    error = (prediction - target).square().mean(dim=(1, 2, 3))
+    return 10 * torch.log10(RANGE**2 / error)
+
+
+def ssim(prediction: Tensor, target: Tensor) -> Tensor:
+    """Structural similarity (B,), float64, in [-1, 1]; higher is better (Wang et al., IEEE TIP 2004).
+
+    Mean over colours and over all places where the 11 x 11 Gaussian window (sigma 1.5) lies inside the picture.
+    Pictures (B, 3, H, W), uint8 or float in [-1, 1], at least 11 pixels a side. Raises ValueError otherwise.
+    """
+    prediction, target = checked_pair(prediction, target)
+    if min(prediction.shape[-2:]) < WINDOW:
+        raise ValueError(f"SSIM needs pictures of at least {WINDOW} pixels a side, not {tuple(prediction.shape[-2:])}")
+    products = torch.stack([prediction, target, prediction**2, target**2, prediction * target])
+    x, y, xx, yy, xy = _blur(products.flatten(0, 2)[:, None]).unflatten(0, products.shape[:3]).squeeze(3)
+    variance_x, variance_y, covariance = xx - x * x, yy - y * y, xy - x * y
+    c1, c2 = (K1 * RANGE) ** 2, (K2 * RANGE) ** 2
+    similarity = (2 * x * y + c1) * (2 * covariance + c2) / ((x * x + y * y + c1) * (variance_x + variance_y + c2))
+    return similarity.mean(dim=(1, 2, 3))  # (B, 3, H-10, W-10) -> (B,)
+
+
+def _blur(planes: Tensor) -> Tensor:
+    """Gaussian-weighted means (N, 1, H-10, W-10) of planes (N, 1, H, W)."""
+    steps = torch.arange(WINDOW, dtype=planes.dtype) - WINDOW // 2
+    kernel = torch.exp(-(steps**2) / (2 * SIGMA**2))
+    kernel = kernel / kernel.sum()
+    rows = torch.nn.functional.conv2d(planes, kernel.reshape(1, 1, -1, 1))
+    return torch.nn.functional.conv2d(rows, kernel.reshape(1, 1, 1, -1))

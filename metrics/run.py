@@ -1,0 +1,128 @@
+"""Scoring one method on one protocol of a run: from its predictions to tidy rows."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from metrics import images, tables
+from metrics.measure import Measurer, pixel_sha256
+from metrics.score import Pair, score_pair
+from thedit.errors import UserError
+from thedit.files import sha256
+
+PERSON_PICTURES = 8  # a person's own frames, evenly spread, whose mean embedding stands for the person
+
+
+class Frames(Protocol):
+    """What scoring needs of a `thedit.shards.store.FrameStore`."""
+
+    @property
+    def index(self) -> pd.DataFrame:
+        """Everything but the pictures, a row a frame."""
+
+    def picture(self, row: int) -> np.ndarray:
+        """Decode one frame (S, S, 3), uint8."""
+
+    def column(self, name: str) -> np.ndarray:
+        """One label of all frames (frames, numbers)."""
+
+
+def score(
+    pairs: pd.DataFrame,
+    predictions: Path,
+    frames: Frames,
+    measurer: Measurer,
+    truth: Callable[[pd.DataFrame], list[np.ndarray]] | None,
+    labels: dict[str, str],
+) -> pd.DataFrame:
+    """Score rows (schema `metrics.tables.SCORES`) of every frame of the protocol ``pairs``.
+
+    ``predictions`` is the folder of the method's frames. ``truth`` renders the true pictures of rows whose target is
+    ``truth``. ``labels`` are the columns method, method_version, dataset and protocol. Raises `UserError` when the
+    predictions do not belong to the protocol, or a picture is missing or not the one that was written.
+    """
+    made = tables.read(predictions / "predictions.parquet", tables.PREDICTIONS)
+    both = pairs.merge(made[["pair", "frame", "status", "reason", "sha256"]], on=["pair", "frame"], how="outer")
+    if both["source_row"].isna().any() or both["status"].isna().any():
+        raise UserError(f"{predictions}: its frames are not those of the protocol; run 'thedit reenact' again.")
+    both = both.astype({"source_row": int, "driver_row": int}).sort_values(["pair", "frame"])
+    bar = tqdm(total=len(both), desc=f"score {labels['method']} {labels['protocol']}", unit="frame")
+    rows: list[dict[str, Any]] = []
+    for name, group in both.groupby("pair", sort=True):
+        rows += _pair_rows(group, predictions / str(name), frames, measurer, truth, labels)
+        bar.update(len(group))
+    bar.close()
+    return pd.DataFrame(rows)
+
+
+def _pair_rows(
+    group: pd.DataFrame,
+    folder: Path,
+    frames: Frames,
+    measurer: Measurer,
+    truth: Callable[[pd.DataFrame], list[np.ndarray]] | None,
+    labels: dict[str, str],
+) -> Iterator[dict[str, Any]]:
+    """The rows of one pair."""
+    drivers = [frames.picture(row) for row in group["driver_row"]]
+    targets: list[np.ndarray | None] = [None] * len(group)
+    kind = group["target"].iloc[0]
+    if kind == "driver":
+        targets = list(drivers)
+    elif kind == "truth" and truth is not None:
+        targets = list(truth(group))
+    predictions = [
+        _prediction(folder / f"{row.frame:04d}.png", row.sha256) if row.status == "ok" else None
+        for row in group.itertuples()
+    ]
+    source_row = int(group["source_row"].iloc[0])
+    pair = Pair(
+        predictions=predictions,
+        reasons=[f"{row.status}: {row.reason}" if row.status != "ok" else "" for row in group.itertuples()],
+        drivers=drivers,
+        targets=targets,
+        source=frames.picture(source_row),
+        person=[frames.picture(row) for row in _person_rows(frames, source_row)],
+        requested=torch.from_numpy(np.stack(group["camera"].to_list())).float(),
+        driving=torch.from_numpy(frames.column("camera")[group["driver_row"].to_numpy()]).float(),
+    )
+    first = group.iloc[0]
+    constant = {**labels, "split": frames.index["split"].iloc[source_row], "pair": first["pair"]}
+    constant |= {"source_id": first["source_id"], "driver_id": first["driver_id"]}
+    digests = group["sha256"].to_list(), ["" if target is None else pixel_sha256(target) for target in targets]
+    for value in score_pair(pair, measurer):
+        is_vector = value.vector is not None
+        valid = not np.isnan(value.value)
+        yield {
+            **constant,
+            "frame": value.frame,
+            "metric": value.metric,
+            "variant": value.variant,
+            "backend": value.backend,
+            "weights_sha256": value.weights_sha256,
+            "value": value.value,
+            "valid": valid,
+            "reason": "" if valid or is_vector else value.reason or "could not be measured",
+            "prediction_sha256": "" if is_vector else digests[0][value.frame],
+            "target_sha256": "" if is_vector else digests[1][value.frame],
+            "vector": value.vector,
+        }
+
+
+def _prediction(path: Path, digest: str) -> np.ndarray:
+    if sha256(path) != digest:
+        raise UserError(f"{path}: is not the picture that was written; run 'thedit reenact' again.")
+    return images.read(path)
+
+
+def _person_rows(frames: Frames, source_row: int) -> list[int]:
+    """Rows of the source person's frames, evenly spread over all clips."""
+    person = frames.index["person"].iloc[source_row]
+    rows = np.flatnonzero(frames.index["person"].to_numpy() == person)
+    steps = np.linspace(0, len(rows) - 1, min(PERSON_PICTURES, len(rows))).round().astype(int)
+    return rows[steps].tolist()

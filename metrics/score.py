@@ -1,0 +1,173 @@
+"""Every metric of one pair's frames, as tidy rows.
+
+A pair is a source picture that a method drove with some frames; it is the unit of scoring: its frames share one fitted
+identity, and nothing outside a pair influences its values. T: frames of the pair.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from metrics import images
+from metrics.expression import AED, aed, aed_landmarks
+from metrics.identity import csim
+from metrics.measure import Measured, Measurer
+from metrics.pixel import psnr, ssim
+from metrics.pose import APD, apd
+from metrics.tables import FEATURES
+from thedit import camera
+from thedit.fitting import Fit, fit_clip
+from thedit.fitting.model import landmark_model
+
+NO_FACE = "no face found in the {}"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """T frames to be scored; pictures are uint8 (H, W, 3), cameras labels (25,) of `thedit.camera`.
+
+    predictions   None for a frame that the method did not deliver; ``reasons`` then says why
+    drivers       the driving frames
+    targets       the true pictures, of the predictions' size; None where there is none
+    source        the source picture; ``person`` more pictures of the source's person, for the mean embedding
+    requested     (T, 25) the camera that the prediction was asked for
+    driving       (T, 25) the label of the driving frame; only its intrinsics are used
+    """
+
+    predictions: Sequence[np.ndarray | None]
+    reasons: Sequence[str]
+    drivers: Sequence[np.ndarray]
+    targets: Sequence[np.ndarray | None]
+    source: np.ndarray
+    person: Sequence[np.ndarray]
+    requested: Tensor
+    driving: Tensor
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value of one frame; NaN with a reason where it could not be had. ``weights_sha256`` names the networks."""
+
+    frame: int
+    metric: str
+    variant: str
+    backend: str
+    weights_sha256: str
+    value: float
+    reason: str
+    vector: np.ndarray | None = None
+
+
+def score_pair(pair: Pair, measurer: Measurer) -> Iterator[Value]:
+    """All values of a pair, frame by frame, in a fixed order."""
+    blank = measurer.blank
+    predictions = [blank if picture is None else measurer(picture) for picture in pair.predictions]
+    drivers = [measurer(picture) for picture in pair.drivers]
+    targets = [None if picture is None else measurer(picture) for picture in pair.targets]
+    yield from _pictures(pair, measurer)
+    yield from _identity(pair, measurer, predictions, targets)
+    yield from _motion(pair, measurer, predictions, drivers)
+    yield from _vectors(pair, measurer, predictions, drivers)
+
+
+def _pictures(pair: Pair, measurer: Measurer) -> Iterator[Value]:
+    """PSNR, SSIM and perceptual distance to the true picture, at the prediction's own size."""
+    perceptual = measurer.suite.perceptual
+    for frame, (prediction, target) in enumerate(zip(pair.predictions, pair.targets)):
+        if target is None:
+            continue
+        reason = pair.reasons[frame]
+        values = {"psnr": np.nan, "ssim": np.nan, perceptual.metric: np.nan}
+        if prediction is not None:
+            ours, theirs = images.to_tensor(prediction), images.to_tensor(target)
+            values["psnr"], values["ssim"] = float(psnr(ours, theirs)), float(ssim(ours, theirs))
+            distance = perceptual.distance(ours.float() / 127.5 - 1, theirs.float() / 127.5 - 1)
+            values[perceptual.metric] = float(distance)
+        for metric, value in values.items():
+            backend = (perceptual.name, perceptual.sha256) if metric == perceptual.metric else ("", "")
+            yield Value(frame, metric, "target", *backend, value, reason)
+
+
+def _identity(
+    pair: Pair, measurer: Measurer, predictions: list[Measured], targets: list[Measured | None]
+) -> Iterator[Value]:
+    """CSIM against the source, the person's mean and the target."""
+    source = measurer(pair.source).embedding
+    known = [measured.embedding for measured in map(measurer, pair.person) if measured.found]
+    person = np.mean(known, axis=0) if known else np.full_like(source, np.nan)
+    backend = measurer.suite.embedding
+    for frame, prediction in enumerate(predictions):
+        references = {"source": source, "person": person}
+        target = targets[frame]
+        if target is not None:
+            references["target"] = target.embedding
+        for variant, reference in references.items():
+            value = float(csim(_row(prediction.embedding), _row(reference)))
+            reason = _reason(pair, frame, prediction.found, np.isfinite(reference).all(), variant)
+            yield Value(frame, "csim", variant, backend.name, backend.sha256, value, reason)
+
+
+def _motion(pair: Pair, measurer: Measurer, predictions: list[Measured], drivers: list[Measured]) -> Iterator[Value]:
+    """AED and APD against the driver, and APD against the requested camera."""
+    landmarks, blendshapes = measurer.suite.landmarks, measurer.suite.blendshapes
+    fitted = (f"{landmarks.name}+fit", landmarks.sha256)
+    ours, theirs = _fit(predictions, pair.requested), _fit(drivers, pair.driving)
+    model = landmark_model()
+    millimetres = 1000 / camera.UNITS_PER_METRE
+    expressions = {variant: aed(ours.expression, theirs.expression, variant) for variant in AED}
+    expressions["landmarks-mm"] = aed_landmarks(ours.expression, theirs.expression, model.actions, millimetres)
+    poses = {variant: apd(_pose(ours.camera), _pose(theirs.camera), variant) for variant in APD}
+    poses |= {f"{variant}@camera": apd(_pose(ours.camera), _pose(pair.requested), variant) for variant in APD}
+    direct = {}
+    if blendshapes is not None:
+        read, driven = (_stack([one.blendshapes for one in group]) for group in (predictions, drivers))
+        direct = {(variant, blendshapes.name, blendshapes.sha256): aed(read, driven, variant) for variant in AED}
+    for frame, (prediction, driver) in enumerate(zip(predictions, drivers)):
+        reason = _reason(pair, frame, prediction.found, driver.found, "driver")
+        alone = _reason(pair, frame, prediction.found, True, "driver")
+        for variant, values in expressions.items():
+            yield Value(frame, "aed", variant, *fitted, float(values[frame]), reason)
+        for variant, values in poses.items():
+            why = alone if variant.endswith("@camera") else reason
+            yield Value(frame, "apd", variant, *fitted, float(values[frame]), why)
+        for what, values in direct.items():
+            yield Value(frame, "aed", *what, float(values[frame]), reason)
+
+
+def _vectors(pair: Pair, measurer: Measurer, predictions: list[Measured], drivers: list[Measured]) -> Iterator[Value]:
+    """The features behind distances between sets: rows without a value that aggregation turns into one."""
+    backend = measurer.suite.features
+    delivered = [one for one, picture in zip(predictions, pair.predictions) if picture is not None]
+    groups = {"prediction": delivered, "driver": drivers, "person": [measurer(picture) for picture in pair.person]}
+    for variant, group in groups.items():
+        for frame, measured in enumerate(group):
+            yield Value(frame, FEATURES, variant, backend.name, backend.sha256, np.nan, "", measured.features)
+
+
+def _fit(measured: list[Measured], labels: Tensor) -> Fit:
+    """Poses and expressions of frames of one person; ``labels`` (T, 25) give the intrinsics."""
+    points = _stack([one.landmarks for one in measured])  # (T, 68, 2)
+    return fit_clip(points, camera.split(labels)[1])
+
+
+def _stack(arrays: list[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.stack(arrays))
+
+
+def _pose(labels: Tensor) -> Tensor:
+    return camera.split(labels)[0]
+
+
+def _row(vector: np.ndarray) -> Tensor:
+    return torch.from_numpy(vector)[None]
+
+
+def _reason(pair: Pair, frame: int, predicted: bool, referenced: bool, reference: str) -> str:
+    if pair.predictions[frame] is None:
+        return pair.reasons[frame]
+    if not predicted:
+        return NO_FACE.format("prediction")
+    return "" if referenced else NO_FACE.format(reference)

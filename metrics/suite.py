@@ -1,0 +1,108 @@
+"""Suites: which network plays which role."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from importlib import import_module
+from typing import Any
+
+from torch import Tensor
+
+from metrics.backends import Blendshapes, Detector, Embedder, Features, Landmarker, Perceptual
+from metrics.distribution import frechet_distance, kernel_distance
+from thedit.errors import UserError
+
+INCEPTION = "inception-2015"
+BACKENDS: dict[str, dict[str, str]] = {
+    "detector": {
+        "dlib": "metrics.backends.faces:DlibDetector",
+        "scrfd": "metrics.backends.faces:scrfd",
+        "mediapipe": "metrics.backends.faces:blazeface",
+    },
+    "landmarks": {
+        "dlib": "metrics.backends.faces:dlib_landmarks",
+        "fan": "metrics.backends.faces:fan",
+        "mediapipe": "metrics.backends.faces:face_mesh",
+    },
+    "embedding": {
+        "dlib": "metrics.backends.faces:DlibEmbedding",
+        "arcface": "metrics.backends.arcface:ArcFace",
+    },
+    "blendshapes": {"mediapipe": "metrics.backends.blendshapes:MediaPipe"},
+    "perceptual": {
+        "efficientnet-lite0": "metrics.backends.efficientnet:efficientnet_lite0",
+        "lpips-alex": "metrics.backends.lpips:alex",
+        "lpips-vgg": "metrics.backends.lpips:vgg",
+        "lpips-squeeze": "metrics.backends.lpips:squeeze",
+    },
+    "features": {
+        "efficientnet-lite0": "metrics.backends.efficientnet:efficientnet_lite0",
+        INCEPTION: "metrics.backends.inception:Inception",
+    },
+}
+SUITES: dict[str, dict[str, str]] = {
+    "embedded": {
+        "detector": "dlib",
+        "landmarks": "dlib",
+        "embedding": "dlib",
+        "perceptual": "efficientnet-lite0",
+        "features": "efficientnet-lite0",
+    },
+    "paper": {
+        "detector": "scrfd",
+        "landmarks": "fan",
+        "embedding": "arcface",
+        "perceptual": "lpips-alex",
+        "features": INCEPTION,
+    },
+}
+
+
+def feature_metrics(backend: str) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
+    """Distances between sets of features, by name: fid and kid are Inception's alone."""
+    names = ("fid", "kid") if backend == INCEPTION else ("frechet", "kernel")
+    return dict(zip(names, (frechet_distance, kernel_distance)))
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One backend a role; blendshapes are optional."""
+
+    name: str
+    detector: Detector
+    landmarks: Landmarker
+    embedding: Embedder
+    perceptual: Perceptual
+    features: Features
+    blendshapes: Blendshapes | None = None
+
+    @property
+    def digest(self) -> str:
+        """Twelve hex digits of the names and weights of all that is measured a picture."""
+        state = hashlib.sha256()
+        for field in fields(self)[1:]:
+            backend = getattr(self, field.name)
+            if backend is not None:
+                state.update(f"{field.name} {backend.name} {backend.sha256}\n".encode())
+        return state.hexdigest()[:12]
+
+
+def load(name: str, overrides: Mapping[str, str] | None = None) -> Suite:
+    """The suite ``name`` with the backends of some roles replaced, e.g. ``{"blendshapes": "mediapipe"}``.
+
+    Raises `UserError` for unknown names, and when weights are missing or damaged, naming the file and where to put it.
+    """
+    if name not in SUITES:
+        raise UserError(f"metrics.suite: '{name}' is unknown; there are {', '.join(SUITES)}.")
+    chosen = {**SUITES[name], **(overrides or {})}
+    return Suite(name=name, **{role: _factory(role, backend)() for role, backend in chosen.items()})
+
+
+def _factory(role: str, backend: str) -> Callable[[], Any]:
+    if role not in BACKENDS:
+        raise UserError(f"metrics.backends: role '{role}' is unknown; there are {', '.join(BACKENDS)}.")
+    if backend not in BACKENDS[role]:
+        known = ", ".join(BACKENDS[role])
+        raise UserError(f"metrics.backends.{role}: '{backend}' is unknown; there are {known}.")
+    module, _, factory = BACKENDS[role][backend].partition(":")
+    return getattr(import_module(module), factory)

@@ -1,0 +1,137 @@
+"""The tables of the package, checked wherever they are read or written."""
+
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pa
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+
+from thedit.errors import UserError
+from thedit.files import atomic
+
+FEATURES = "features"  # the metric of score rows that hold a vector instead of a value
+FLOAT = pa.Column(float, nullable=True, coerce=True)
+TEXT = pa.Column(str, coerce=True)
+COUNT = pa.Column(int, pa.Check.ge(0), coerce=True)
+
+_FRAME = {
+    "method": TEXT,
+    "method_version": TEXT,
+    "dataset": TEXT,
+    "split": TEXT,
+    "protocol": TEXT,
+    "pair": TEXT,
+    "source_id": TEXT,
+    "driver_id": TEXT,
+    "frame": COUNT,
+    "metric": TEXT,
+    "variant": TEXT,
+    "backend": TEXT,
+    "weights_sha256": TEXT,
+    "value": FLOAT,
+    "valid": pa.Column(bool),
+    "reason": TEXT,
+    "prediction_sha256": TEXT,
+    "target_sha256": TEXT,
+}
+_VALID_HAS_VALUE = pa.Check(lambda table: table["valid"] == table["value"].notna(), error="valid means: has a value")
+_FAILED_HAS_REASON = pa.Check(
+    lambda table: table["valid"] | (table["reason"] != ""), error="a value that is missing has a reason"
+)
+FRAMES = pa.DataFrameSchema(_FRAME, checks=[_VALID_HAS_VALUE, _FAILED_HAS_REASON], strict=True, ordered=True)
+FRAME_KEY = ["method", "protocol", "pair", "frame", "metric", "variant", "backend"]
+
+SCORES = pa.DataFrameSchema({**_FRAME, "vector": pa.Column(object, nullable=True)}, strict=True, ordered=True)
+
+METRICS = pa.DataFrameSchema(
+    {
+        "method": TEXT,
+        "protocol": TEXT,
+        "metric": TEXT,
+        "variant": TEXT,
+        "backend": TEXT,
+        "value": FLOAT,
+        "ci_low": FLOAT,
+        "ci_high": FLOAT,
+        "n": COUNT,
+        "n_failed": COUNT,
+        "n_reference": COUNT,
+        "seed": pa.Column(int),
+        "config_hash": TEXT,
+        "code_version": TEXT,
+        "packages": TEXT,
+        "device": TEXT,
+        "weights_sha256": TEXT,
+    },
+    strict=True,
+    ordered=True,
+    unique=["method", "protocol", "metric", "variant", "backend"],
+)
+
+COMPARISONS = pa.DataFrameSchema(
+    {
+        "method": TEXT,
+        "baseline": TEXT,
+        "protocol": TEXT,
+        "metric": TEXT,
+        "variant": TEXT,
+        "backend": TEXT,
+        "weights_sha256": TEXT,
+        "difference": FLOAT,
+        "ci_low": FLOAT,
+        "ci_high": FLOAT,
+        "n": COUNT,
+        "seed": pa.Column(int),
+        "config_hash": TEXT,
+        "code_version": TEXT,
+    },
+    strict=True,
+    ordered=True,
+    unique=["method", "protocol", "metric", "variant", "backend"],
+)
+
+PAIRS = pa.DataFrameSchema(
+    {
+        "protocol": TEXT,
+        "pair": TEXT,
+        "frame": COUNT,
+        "source_row": COUNT,
+        "source_id": TEXT,
+        "driver_row": COUNT,
+        "driver_id": TEXT,
+        "camera": pa.Column(object, pa.Check(lambda cell: len(cell) == 25, element_wise=True)),
+        "target": pa.Column(str, pa.Check.isin(["driver", "truth", "none"])),
+    },
+    unique=["pair", "frame"],
+)
+
+PREDICTIONS = pa.DataFrameSchema(
+    {"pair": TEXT, "frame": COUNT, "status": TEXT, "reason": TEXT, "sha256": TEXT}, unique=["pair", "frame"]
+)
+
+
+def check(table: pd.DataFrame, schema: pa.DataFrameSchema, origin: str | Path) -> pd.DataFrame:
+    """``table`` if it follows ``schema``; otherwise a `UserError` that names ``origin`` and the column."""
+    try:
+        return schema.validate(table)
+    except pa.errors.SchemaError as error:
+        column = getattr(error.schema, "name", None) or "columns"
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(f"{origin}: {column}: {reason}; make the file again.") from error
+
+
+def read(path: str | Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
+    """Read a Parquet table and check it; `UserError` if it is missing, damaged or of another form."""
+    try:
+        table = pd.read_parquet(path)
+    except (OSError, arrow.ArrowException) as error:
+        raise UserError(f"{path}: cannot be read ({' '.join(str(error).split())}); make the file again.") from error
+    return check(table, schema, path)
+
+
+def write(table: pd.DataFrame, schema: pa.DataFrameSchema, path: str | Path) -> None:
+    """Check a table and write it; the same table gives the same bytes."""
+    checked = check(table.reindex(columns=list(schema.columns)).reset_index(drop=True), schema, path)
+    with atomic(path) as sibling:
+        parquet.write_table(arrow.Table.from_pandas(checked, preserve_index=False), sibling, compression="zstd")

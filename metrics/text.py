@@ -1,0 +1,63 @@
+"""The table of results for people to read."""
+
+import io
+import math
+
+import pandas as pd
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+# The one variant of each metric that the short table shows, and whether more or less of it is better.
+SHOWN = {
+    ("csim", "source"): "↑",
+    ("csim", "target"): "↑",
+    ("aed", "landmarks-mm"): "↓",
+    ("aed", "mean-absolute"): "↓",
+    ("apd", "geodesic-degrees"): "↓",
+    ("apd", "geodesic-degrees@camera"): "↓",
+    ("psnr", "target"): "↑",
+    ("ssim", "target"): "↑",
+    ("perceptual", "target"): "↓",
+    ("lpips", "target"): "↓",
+    ("frechet", "driver"): "↓",
+    ("fid", "driver"): "↓",
+    ("kernel", "driver"): "↓",
+    ("kid", "driver"): "↓",
+}
+
+
+def readable(metrics: pd.DataFrame, width: int = 150) -> str:
+    """One table a protocol (schema `metrics.tables.METRICS`): a row a metric, a column a method.
+
+    Each cell has the value, its 95 % interval, and how many frames could not be measured.
+    """
+    output = io.StringIO()
+    console = Console(width=width, file=output, force_terminal=False)
+    for protocol, rows in metrics.groupby("protocol"):
+        console.print(_table(str(protocol), rows))
+    return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
+
+
+def _table(protocol: str, rows: pd.DataFrame) -> Table:
+    cells = rows.set_index(["metric", "variant", "method"]).sort_index()
+    methods = sorted(rows["method"].unique())
+    table = Table(title=protocol, title_justify="left", box=SIMPLE_HEAD)
+    for heading in ("metric", "variant", "network", *methods):
+        table.add_column(heading)
+    for (metric, variant), better in SHOWN.items():
+        if (metric, variant) in cells.index.droplevel("method"):
+            backend = cells.loc[(metric, variant)]["backend"].iloc[0]
+            values = (_cell(cells, (metric, variant, method)) for method in methods)
+            table.add_row(f"{metric} {better}", variant, backend, *values)
+    return table
+
+
+def _cell(cells: pd.DataFrame, key: tuple[str, str, str]) -> str:
+    if key not in cells.index:
+        return ""
+    cell = cells.loc[[key]].iloc[0]
+    value = "none" if math.isnan(cell["value"]) else f"{cell['value']:.3g}"
+    spread = "" if math.isnan(cell["ci_low"]) else f" ({cell['ci_low']:.3g} to {cell['ci_high']:.3g})"
+    failed = f", {cell['n_failed']} failed" if cell["n_failed"] else ""
+    return value + spread + failed
