@@ -1,21 +1,30 @@
 """The configuration as text: a JSON schema, and YAML with the meaning of every option beside it."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from thedit.config import Config, Section
+from thedit.files import atomic
 
 
 def schema(section: type[Section]) -> str:
     """The JSON schema of a section; unknown keys are forbidden on every level."""
-    return json.dumps(section.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
+    document = {"$schema": "https://json-schema.org/draft/2020-12/schema", **section.model_json_schema()}
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def commented(config: Config) -> str:
     """Every option of ``config`` as YAML, its description as a comment beside it."""
     return "\n".join([f"# {config.__doc__}", *_lines(config, "")]) + "\n"
+
+
+def write(config: Config, path: str | Path) -> None:
+    """Write the complete, commented configuration of a run to ``path``."""
+    with atomic(path) as sibling:
+        sibling.write_text(commented(config))
 
 
 def _lines(section: Section, indent: str) -> list[str]:

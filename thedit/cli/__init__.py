@@ -7,12 +7,14 @@ import sys
 import typer
 
 from thedit.errors import UserError
+from thedit.processes import follow
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 
 def main() -> None:
     """Entry point: a user's mistake ends in one sentence and status 2, never in a traceback."""
+    follow()
     for stage in pkgutil.iter_modules(__path__):
         importlib.import_module(f"thedit.cli.{stage.name}").register(app)
     try:

@@ -1,0 +1,240 @@
+"""The DAG: what reruns when an option or a module changes, what a mistake says, and what a kill leaves behind.
+
+The real workflow runs in a copy of the project; in place of the stages a stub called thedit makes empty outputs.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from thedit import config, config_text
+
+ROOT = Path(__file__).parents[1]
+STUB = """#!/bin/sh
+# makes the outputs of each stage, in place of thedit
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --out) out=$2; shift ;; --method) method=$2; shift ;; --protocol) protocol=$2; shift ;;
+    --config) run=results/test; shift ;; --values|--jobs) shift ;;
+    *) stage="$stage $1" ;;
+  esac
+  shift
+done
+make() { for file; do mkdir -p "$(dirname "$file")"; echo made > "$file"; done; }
+case "$stage" in
+  " heads render") make $out/sheet.csv ;;
+  " preprocess") make $out/qa.parquet $out/contact_sheet.png ;;
+  " train") make $run/methods/$method/weights.safetensors $run/methods/$method/log.parquet ;;
+  " pairs") make $run/protocols/$protocol.parquet ;;
+  " reenact") make $run/predictions/$method/$protocol/predictions.parquet ;;
+  " score") make $run/scores/$method-$protocol.parquet ;;
+  " aggregate") make $run/frames.parquet $run/metrics.parquet ;;
+  " figures") for name in FIGURES; do make $run/figures/$name; done ;;
+  *) make $out ;;
+esac
+"""
+SETTINGS = {"run": "test", "methods": ["fomm", "copy-source"], "evaluation": {"protocols": ["self", "cross"]}}
+
+
+def settings(folder, **sections):
+    """Write my.yaml: `SETTINGS` with ``sections`` merged into it."""
+    values = {
+        key: value | sections.pop(key, {}) if isinstance(value, dict) else value for key, value in SETTINGS.items()
+    }
+    (folder / "my.yaml").write_text(yaml.safe_dump(values | sections))
+
+
+def snakemake(folder, *arguments):
+    environment = os.environ | {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(folder)}
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "my.yaml", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL
+    )
+
+
+def reruns(folder):
+    """The jobs that a dry run wants, by rule."""
+    result = snakemake(folder, "--dry-run", "--quiet", "reason")
+    assert result.returncode == 0, result.stdout + result.stderr
+    lines = (result.stdout + result.stderr).splitlines()
+    if "Nothing to be done" in "".join(lines):
+        return {}
+    start = next(number for number, line in enumerate(lines) if line.startswith("job ")) + 2
+    pairs = (line.split() for line in lines[start:])
+    counts = {}
+    for pair in pairs:
+        if len(pair) != 2 or pair[0] == "total":
+            break
+        counts[pair[0]] = int(pair[1])
+    counts.pop("all", None)
+    return counts
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A copy of the project in which everything has run once."""
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("thedit", "metrics", "workflow", "config"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "environment.yml", folder)
+    (folder / "data").mkdir()
+    shutil.copy(ROOT / "data" / "annyheads.yaml", folder / "data")
+    settings(folder)
+    common = (folder / "workflow/rules/report.smk").read_text()
+    figures = [part.split('"')[0] for part in common.split('figure("')[1:]]
+    (folder / "bin").mkdir()
+    (folder / "bin/thedit").write_text(STUB.replace("FIGURES", " ".join(figures)))
+    (folder / "bin/thedit").chmod(0o755)
+    result = snakemake(folder)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return folder
+
+
+@pytest.fixture
+def project(finished):
+    """The finished project; changes to its configuration and modules are undone."""
+    kept = {path: path.read_bytes() for path in finished.rglob("thedit/**/*.py")}
+    yield finished
+    settings(finished)
+    for path, content in kept.items():
+        if path.read_bytes() != content:
+            path.write_bytes(content)
+
+
+def test_a_second_run_has_nothing_to_do(project):
+    assert reruns(project) == {}
+
+
+SCORING = {"score": 4, "aggregate": 1, "figures": 1}
+EVALUATION = {"pairs": 2, "reenact": 4, **SCORING}
+DATA = {"preprocess": 1, "train": 1, **EVALUATION}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"metrics": {"bootstrap": 99}}, {"aggregate": 1, "figures": 1}),
+        ({"metrics": {"suite": "paper"}}, SCORING),
+        ({"evaluation": {"frames_per_pair": 3}}, EVALUATION),
+        ({"train": {"images": 8}}, {"train": 1, "reenact": 2, "score": 2, "aggregate": 1, "figures": 1}),
+        ({"data": {"preprocess": {"size": 32}}}, DATA),
+        ({"data": {"heads": {"seed": 1}}}, {"heads_render": 1, **DATA}),
+        ({"methods": ["fomm", "copy-source", "copy-driver"]}, {"reenact": 2, "score": 2, "aggregate": 1, "figures": 1}),
+        ({"evaluation": {"protocols": ["self"]}}, {"aggregate": 1, "figures": 1}),
+    ],
+    ids=lambda value: next(iter(value)),
+)
+def test_one_option_reruns_what_depends_on_it(project, change, expected):
+    settings(project, **change)
+    assert reruns(project) == expected
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        ("thedit/figures/__init__.py", {"figures": 1}),
+        ("thedit/evaluation/protocols.py", EVALUATION),
+        ("thedit/evaluation/preview.py", {"reenact": 4, **SCORING}),
+        ("thedit/methods/bounds.py", {"reenact": 2, "score": 2, "aggregate": 1, "figures": 1}),
+        ("thedit/methods/fomm/__init__.py", {"train": 1, "reenact": 2, "score": 2, "aggregate": 1, "figures": 1}),
+        ("thedit/heads/build.py", {"heads_assets": 1, "heads_render": 1, **DATA}),
+        ("thedit/bench/__init__.py", {}),
+    ],
+)
+def test_one_module_reruns_what_depends_on_it(project, module, expected):
+    with open(project / module, "a") as file:
+        file.write("\n# a change\n")
+    assert reruns(project) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"train": {"step": 5}}, "my.yaml, config/config.yaml: train.step: unknown key; known keys are"),
+        ({"train": {"image": 5}}, "train.image: unknown key; did you mean 'images'?"),
+        ({"methods": ["fom"]}, "methods: 'fom' is offered by no installed package; did you mean 'fomm'?"),
+        ({"evaluation": {"protocols": ["selfie"]}}, "'selfie' needs the file config/protocols/selfie.yaml"),
+        ({"data": {"spec": "data/mine.yaml"}}, "data/mine.yaml: cannot be read"),
+    ],
+)
+def test_a_mistake_in_the_configuration_is_one_sentence(project, change, sentence):
+    settings(project, **change)
+    result = snakemake(project, "--dry-run")
+    assert result.returncode != 0
+    assert sentence in result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_a_failing_stage_fails_the_run_and_shows_its_sentence(project):
+    stub = project / "bin/thedit"
+    kept = stub.read_text()
+    stub.write_text("#!/bin/sh\necho 'thedit: the disk is full.' >&2\nexit 2\n")
+    settings(project, metrics={"bootstrap": 98})
+    result = snakemake(project)
+    stub.write_text(kept)
+    assert result.returncode != 0
+    assert "the disk is full" in result.stdout + result.stderr
+    snakemake(project)  # as it was
+
+
+def test_commands_die_with_a_killed_workflow(project):
+    """SIGKILL of snakemake ends the command that it started; the next run finishes without being told anything."""
+    stub = project / "bin/thedit"
+    kept = stub.read_text()
+    waiting = "import time; from thedit.processes import follow; follow(); print(chr(33), flush=True); time.sleep(60)"
+    stub.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{waiting}' waiting-for-the-kill\n")
+    settings(project, metrics={"bootstrap": 97})  # reruns aggregate
+    environment = os.environ | {"PATH": f"{project / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(project)}
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "my.yaml"]
+    log = project / "logs/aggregate/test.log"
+    log.unlink(missing_ok=True)
+    run = subprocess.Popen(command, cwd=project, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: log.is_file() and "!" in log.read_text())
+        second = snakemake(project)
+        assert second.returncode != 0
+        assert "results/test: another run works in this folder" in second.stdout + second.stderr
+        command = find("waiting-for-the-kill", run.pid)
+        os.kill(run.pid, signal.SIGKILL)
+        run.wait()
+        command.wait(timeout=10)
+    finally:
+        run.kill()
+        stub.write_text(kept)
+    result = snakemake(project)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def find(name, parent):
+    children = psutil.Process(parent).children(recursive=True)
+    return next((child for child in children if name in child.cmdline()), None)
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.1)
+    raise AssertionError("waited in vain")
+
+
+def test_schema_and_default_configuration_are_those_of_the_code():
+    """Both are made by commands: thedit config schema, thedit config defaults."""
+    assert (ROOT / "workflow/schemas/config.schema.json").read_text() == config_text.schema(config.Config)
+    assert (ROOT / "config/config.yaml").read_text() == config_text.commented(config.Config())
+
+
+def test_a_resolved_configuration_reads_back_as_itself(tmp_path):
+    changed = config.Config(run="other", methods=["copy-source"], train=config.Train(learning_rate=2e-4))
+    path = tmp_path / "config.yaml"
+    path.write_text(config_text.commented(changed))
+    assert config.load(path) == changed

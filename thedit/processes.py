@@ -1,0 +1,53 @@
+"""Processes that end with the process that started them, however it ends.
+
+A job scheduler that is killed must not leave commands behind that later write its outputs. The scheduler calls `lead`,
+every command `follow`, every pool of workers takes `die_with_parent` as its initializer.
+"""
+
+import ctypes
+import fcntl
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+from thedit.errors import UserError
+
+_LEADER = "THEDIT_LEADER"
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill this process as soon as its parent ends; Linux only, elsewhere nothing happens.
+
+    Also the ``initializer`` of worker pools, so that no worker outlives a killed command.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def lead() -> None:
+    """Let the commands that this process starts find this environment's programs, and end with it."""
+    os.environ[_LEADER] = str(os.getpid())
+    if shutil.which("thedit") is None:  # the environment is not activated
+        os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
+
+
+def claim(folder: str | Path) -> None:
+    """Claim ``folder`` for this process until it ends, however it ends; `UserError` if another process has it."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)  # stays open: the kernel drops the lock with the process
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise UserError(f"{folder}: another run works in this folder; wait for it, or end it.") from error
+
+
+def follow() -> None:
+    """End with the process that called `lead`, if that is what started this one."""
+    leader = os.environ.pop(_LEADER, "")
+    if leader:
+        die_with_parent()
+        if os.getppid() != int(leader):
+            sys.exit("thedit: the workflow that started this command has ended.")

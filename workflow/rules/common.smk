@@ -1,0 +1,88 @@
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate
+
+from thedit import config as configuration
+from thedit import config_text, processes, provenance
+from thedit.config import digest
+from thedit.errors import UserError
+from thedit.evaluation import layout, protocols
+from thedit.methods import registry
+from thedit.video import spec as dataset
+
+ENVIRONMENT = "../../environment.yml"
+GENERATED = "data/annyheads.yaml"  # the data set that this workflow makes itself
+# Without an accelerator, jobs share the cores alone.
+GPU = int(shutil.which("nvidia-smi") is not None)
+
+try:
+    origin = ", ".join(map(os.path.relpath, workflow.configfiles))
+    settings = configuration.parse(config, configuration.Config, origin)
+    specs = {name: registry.find(name) for name in settings.methods}
+    for name in settings.evaluation.protocols:
+        protocols.find(name)
+    if settings.data.spec != GENERATED:
+        given = dataset.collect(dataset.load(settings.data.spec), settings.data.name)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+validate(config, "../schemas/config.schema.json")
+
+DATA = str(layout.data(settings))
+RUN = str(layout.run(settings))
+CONFIG = f"{RUN}/config.yaml"
+
+processes.lead()
+
+
+# The configuration is no output of a rule: it changes with any option, but a rule reruns only for those that it names.
+onstart:
+    processes.claim(RUN)
+    config_text.write(settings, CONFIG)
+
+
+wildcard_constraints:
+    method="[a-z0-9-]+",
+    protocol="[A-Za-z0-9_-]+",
+
+
+def get_final_output():
+    """Everything that a finished run consists of."""
+    return [*rules.preprocess.output, *rules.aggregate.output, *rules.figures.output]
+
+
+def video_files():
+    """What preprocessing reads: the sheet of the generated videos, or those of the user's files that are there."""
+    if settings.data.spec == GENERATED:
+        return [f"{DATA}/sheet.csv"]
+    return [path for source in given.sources for path in source.paths if path.exists()]
+
+
+def code(*modules):
+    """Changes with the source of the modules and of all that they import."""
+    return provenance.code_hash(*modules)
+
+
+def method_code(wildcards):
+    """Changes with the method's spec and the source of its class."""
+    found = specs[wildcards.method]
+    return digest([found.model_dump(), code(found.module)])
+
+
+def weights(wildcards):
+    """The weights that a method needs, if it is trained at all."""
+    return [f"{RUN}/methods/{wildcards.method}/weights.safetensors"] * specs[wildcards.method].trained
+
+
+def figure(name, label, category="Figures"):
+    """A picture of the run that the report shows with the caption report/<name without suffix>.rst."""
+    caption = f"../report/{Path(name).stem}.rst"
+    return report(
+        f"{RUN}/figures/{name}",
+        caption=caption,
+        category=category,
+        labels={"artefact": label},
+    )

@@ -1,0 +1,65 @@
+rule heads_assets:
+    output:
+        ensure("data/assets/heads.safetensors", non_empty=True),
+    log:
+        "logs/heads_assets/heads.log",
+    benchmark:
+        "logs/heads_assets/heads.benchmark.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 2
+    params:
+        code=code("thedit.heads.build"),
+    shell:
+        "exec thedit heads assets --out {output} 2> >(tee {log} >&2)"
+
+
+# Videos and ground truth are left out of the outputs: Snakemake would delete what an interrupted run has finished.
+rule heads_render:
+    input:
+        assets="data/assets/heads.safetensors",
+    output:
+        f"{DATA}/sheet.csv",
+    log:
+        f"logs/heads_render/{settings.data.name}.log",
+    benchmark:
+        f"logs/heads_render/{settings.data.name}.benchmark.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 2
+    params:
+        config=CONFIG,
+        options=digest(settings.data.heads),
+        code=code("thedit.cli.heads"),
+        folder=subpath(output[0], parent=True),
+    shell:
+        "exec thedit heads render --config {params.config} --out {params.folder} --jobs {threads} 2> >(tee {log} >&2)"
+
+
+rule preprocess:
+    input:
+        assets="data/assets/heads.safetensors",
+        videos=video_files(),
+        spec=settings.data.spec,
+    output:
+        f"{DATA}/qa.parquet",
+        report(
+            f"{DATA}/contact_sheet.png",
+            caption="../report/contact_sheet.rst",
+            category="Data",
+            labels={"artefact": "contact sheet of the preprocessed clips"},
+        ),
+    log:
+        f"logs/preprocess/{settings.data.name}.log",
+    benchmark:
+        f"logs/preprocess/{settings.data.name}.benchmark.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 2
+    params:
+        config=CONFIG,
+        options=digest(settings.data.preprocess),
+        code=code("thedit.cli.preprocess"),
+        folder=subpath(output[0], parent=True),
+    shell:
+        "exec thedit preprocess --config {params.config} --out {params.folder} --jobs {threads} 2> >(tee {log} >&2)"

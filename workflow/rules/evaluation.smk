@@ -1,0 +1,86 @@
+rule pairs:
+    input:
+        frames=f"{DATA}/qa.parquet",
+        protocol="config/protocols/{protocol}.yaml",
+    output:
+        f"{RUN}/protocols/{{protocol}}.parquet",
+    log:
+        f"logs/pairs/{settings.run}-{{protocol}}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        config=CONFIG,
+        options=digest([settings.evaluation.max_clips, settings.evaluation.frames_per_pair]),
+        code=code("thedit.evaluation.pairs"),
+    shell:
+        "exec thedit pairs --config {params.config} --protocol {wildcards.protocol} > {log} 2>&1"
+
+
+# The pictures are left out of the outputs: an interrupted job keeps the pairs that it has finished.
+rule reenact:
+    input:
+        pairs=f"{RUN}/protocols/{{protocol}}.parquet",
+        weights=weights,
+    output:
+        f"{RUN}/predictions/{{method}}/{{protocol}}/predictions.parquet",
+    log:
+        f"logs/reenact/{settings.run}-{{method}}-{{protocol}}.log",
+    benchmark:
+        f"logs/reenact/{settings.run}-{{method}}-{{protocol}}.benchmark.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=GPU,
+    params:
+        config=CONFIG,
+        options=digest(settings.train.preset),
+        code=code("thedit.evaluation.reenact"),
+        method=method_code,
+    shell:
+        "exec thedit reenact --config {params.config} --method {wildcards.method} --protocol {wildcards.protocol}"
+        " 2> >(tee {log} >&2)"
+
+
+rule score:
+    input:
+        predictions=rules.reenact.output,
+        pairs=rules.pairs.output,
+    output:
+        f"{RUN}/scores/{{method}}-{{protocol}}.parquet",
+    log:
+        f"logs/score/{settings.run}-{{method}}-{{protocol}}.log",
+    benchmark:
+        f"logs/score/{settings.run}-{{method}}-{{protocol}}.benchmark.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=GPU,
+    params:
+        config=CONFIG,
+        options=digest([settings.metrics.suite, settings.metrics.backends]),
+        code=code("thedit.cli.score"),
+    shell:
+        "exec thedit score --config {params.config} --method {wildcards.method} --protocol {wildcards.protocol}"
+        " 2> >(tee {log} >&2)"
+
+
+rule aggregate:
+    input:
+        scores=expand(
+            rules.score.output,
+            method=settings.methods,
+            protocol=settings.evaluation.protocols,
+        ),
+    output:
+        frames=f"{RUN}/frames.parquet",
+        metrics=f"{RUN}/metrics.parquet",
+    log:
+        f"logs/aggregate/{settings.run}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        config=CONFIG,
+        options=digest([settings.metrics.model_dump(), settings.seed]),
+        code=code("thedit.cli.score"),
+    shell:
+        "exec thedit aggregate --config {params.config} > {log} 2>&1"

@@ -1,0 +1,39 @@
+rule figures:
+    input:
+        metrics=rules.aggregate.output.metrics,
+        predictions=expand(
+            rules.reenact.output,
+            method=settings.methods,
+            protocol=settings.evaluation.protocols,
+        ),
+        weights=[f"{RUN}/methods/{name}/weights.safetensors" for name in settings.methods if specs[name].trained],
+    output:
+        figure("table.html", "comparison table", category="Results"),
+        figure("comparison.png", "comparison as a chart", category="Results"),
+        figure("methods.png", "all methods on the same frames"),
+        figure("cross_identity.png", "cross-identity reenactment"),
+        figure("cross_identity.gif", "cross-identity reenactment, animated"),
+        figure("multiview.png", "multi-view synthesis"),
+        figure("multiview.gif", "multi-view synthesis, animated"),
+        figure("plane_bases.png", "plane bases"),
+        figure("training.png", "training", category="Training"),
+    log:
+        f"logs/figures/{settings.run}.log",
+    conda:
+        ENVIRONMENT
+    threads: 2
+    resources:
+        gpu=GPU,
+    params:
+        config=CONFIG,
+        options=digest([settings.methods, settings.evaluation.protocols]),
+        code=code("thedit.cli.figures"),
+    shell:
+        "exec thedit figures --config {params.config} 2> >(tee {log} >&2)"
+
+
+onsuccess:
+    if all(Path(path).exists() for path in get_final_output()):
+        shell(
+            f"{sys.executable} -m snakemake --report {RUN}/report.html --configfile {RUN}/config.yaml --quiet"
+        )

@@ -1,0 +1,23 @@
+# Checkpoints and previews are left out of the outputs: an interrupted training resumes from them.
+rule train:
+    input:
+        frames=f"{DATA}/qa.parquet",
+    output:
+        ensure(f"{RUN}/methods/{{method}}/weights.safetensors", non_empty=True),
+        f"{RUN}/methods/{{method}}/log.parquet",
+    log:
+        f"logs/train/{settings.run}-{{method}}.log",
+    benchmark:
+        f"logs/train/{settings.run}-{{method}}.benchmark.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 2
+    resources:
+        gpu=GPU,
+    params:
+        config=CONFIG,
+        options=digest([settings.train.model_dump(), settings.seed]),
+        code=code("thedit.cli.train"),
+        method=method_code,
+    shell:
+        "exec thedit train --config {params.config} --method {wildcards.method} 2> >(tee {log} >&2)"
