@@ -22,6 +22,7 @@ class RefineLevel(nn.Module):
         self.first = Conv(inputs, outputs, 3)
         self.second = Conv(outputs, outputs, 3)
         self.colour = Conv(outputs, 3, 1)
+        nn.init.zeros_(self.colour.weight)  # a new network paints grey
 
     def forward(self, painted: Tensor, picture: Tensor, warped: Tensor) -> tuple[Tensor, Tensor]:
         """Features (B, C, H, H), picture (B, 3, H, H), warped (B, C', 2H, 2H) -> the first two at twice the side."""
