@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from thedit.methods import augment
 from thedit.methods.base import Method
+from thedit.methods.features import face_embedding, perceptual
 from thedit.model.network import Codes, Network, Pictures
 from thedit.model.options import resolve
 from thedit.shards.batch import PARTS, FrameBatch, TrainBatch
-from thedit.training import augment
-from thedit.training.features import face_embedding, perceptual
 
 SMOOTHNESS_POINTS = 500
 SMOOTHNESS_DISTANCE = 0.004

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from thedit.training.features import perceptual
+from thedit.methods.features import perceptual
 
 
 def pyramid_loss(image: Tensor, target: Tensor, smallest: int = 32) -> Tensor:

@@ -137,8 +137,8 @@ class Synthesis(nn.Module):
     def forward(self, style: Tensor) -> Tensor:
         """(B, S) -> (B, outputs, size, size)."""
         x = self.start.expand(len(style), -1, -1, -1).contiguous(memory_format=torch.channels_last)
-        maps = None
-        for block in self.blocks:
+        x, maps = self.blocks[0](x, None, style)
+        for block in self.blocks[1:]:
             x, maps = block(x, maps, style)
         return maps
 

@@ -3,10 +3,17 @@
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
 
 from thedit.shards.batch import TrainBatch
-from thedit.shards.sampler import PairSampler
+from thedit.shards.sampler import Pairs
 from thedit.shards.store import FrameStore
+
+
+class Sampler(Protocol):
+    """Rows of batch number ``position``: `thedit.shards.sampler.PairSampler`, or a part of one."""
+
+    def __getitem__(self, position: int) -> Pairs: ...
 
 
 class PairLoader:
@@ -17,7 +24,7 @@ class PairLoader:
     interpreter's lock) nor on ``ahead`` (batches kept ready).
     """
 
-    def __init__(self, store: FrameStore, sampler: PairSampler, position: int = 0, workers: int = 2, ahead: int = 4):
+    def __init__(self, store: FrameStore, sampler: Sampler, position: int = 0, workers: int = 2, ahead: int = 4):
         self.store, self.sampler, self.position = store, sampler, position
         self.workers, self.ahead = workers, ahead
 

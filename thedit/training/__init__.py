@@ -1,1 +1,1 @@
-"""The trainer: losses, loop, checkpoints, log."""
+"""The trainer: loop, checkpoints, log."""

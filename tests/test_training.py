@@ -1,0 +1,152 @@
+"""The trainer: exact resume after SIGKILL, the same result however a batch is shared out, readable results."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tests.training_shards import write_shards
+from thedit.config import Config, Train
+from thedit.errors import UserError
+from thedit.training.loop import train
+
+RUN = """
+import sys, torch
+from pathlib import Path
+from thedit.config import Config
+from thedit.training.loop import train
+shards, folder, config, name = sys.argv[1:]
+train(Config.model_validate_json(config), name, Path(shards), Path(folder))
+"""
+IMAGES = 40
+
+
+def settings(**changes):
+    values = {"images": IMAGES, "batch": 4, "checkpoint_every": 8, "preview_every": 24, "ema_halflife": 8}
+    return Config(train=Train(**{**values, **changes}))
+
+
+def command(shards, folder, config, name="planedict"):
+    return ["-c", RUN, str(shards), str(folder), config.model_dump_json(), name]
+
+
+def environment():
+    return {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads()), "CUDA_VISIBLE_DEVICES": ""}
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory):
+    return write_shards(tmp_path_factory.mktemp("shards"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(shards, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    train(settings(), "planedict", shards, folder)
+    return folder
+
+
+def weights(folder):
+    return load_file(folder / "weights.safetensors")
+
+
+def assert_equal(first, second, tolerance=0.0):
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        torch.testing.assert_close(tensor, second[name], atol=tolerance, rtol=tolerance, msg=name)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="bit-equal results are promised on the CPU")
+def test_killed_training_ends_in_the_same_weights(shards, undisturbed, tmp_path):
+    process = subprocess.Popen([sys.executable, *command(shards, tmp_path, settings())], env=environment())
+    while not list(tmp_path.glob("checkpoints/*.pt")) and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "weights.safetensors").exists(), "the training ended before it was killed"
+    train(settings(), "planedict", shards, tmp_path)
+    assert_equal(weights(tmp_path), weights(undisturbed))
+    first, second = (pd.read_parquet(folder / "log.parquet") for folder in (tmp_path, undisturbed))
+    pd.testing.assert_frame_equal(first, second)
+
+
+def test_longer_training_goes_on_from_the_checkpoint(shards, undisturbed, tmp_path):
+    train(settings(images=20), "planedict", shards, tmp_path)
+    checkpoint = next(tmp_path.glob("checkpoints/*.pt"))
+    assert torch.load(checkpoint, weights_only=True)["step"] == 5
+    train(settings(), "planedict", shards, tmp_path)
+    assert list(tmp_path.glob("checkpoints/*.pt")) == [checkpoint]
+    assert_equal(weights(tmp_path), weights(undisturbed))
+
+
+def test_other_options_begin_anew(shards, undisturbed, tmp_path):
+    train(settings(images=8), "planedict", shards, tmp_path)
+    train(settings(images=8, learning_rate=1e-4), "planedict", shards, tmp_path)
+    assert len(list(tmp_path.glob("checkpoints/*.pt"))) == 2
+
+
+def test_log_is_read_by_pandas_and_tensorboard(undisturbed):
+    log = pd.read_parquet(undisturbed / "log.parquet")
+    assert log["images"].tolist() == list(range(4, IMAGES + 1, 4))
+    assert {"total", "photometric", "parts", "perceptual", "cross_code", "cross_face"} <= set(log)
+    events = EventAccumulator(str(undisturbed / "events")).Reload()
+    assert [event.step for event in events.Scalars("loss/total")] == log["step"].tolist()
+
+
+def test_weights_say_what_they_are(undisturbed):
+    with safe_open(undisturbed / "weights.safetensors", "pt") as file:
+        facts = file.metadata()
+    assert (facts["method"], facts["preset"], facts["size"], facts["images"]) == ("planedict", "tiny", "32", "40")
+    assert {"options", "seconds", "parameters", "config_hash", "code_version", "device"} <= set(facts)
+
+
+def test_previews_are_pictures(undisturbed):
+    assert [path.name for path in (undisturbed / "previews").iterdir()] == ["000000024.png"]
+
+
+def test_processes_share_a_batch(shards, undisturbed, tmp_path):
+    """Two processes with a gradient average (gloo) do nearly what one does; the reconstruction share is per process."""
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    script = tmp_path / "script.py"
+    script.write_text(RUN)
+    arguments = command(shards, tmp_path / "two", settings(images=8))[2:]
+    subprocess.run([*launch, str(script), *arguments], env=environment(), check=True, timeout=240)
+    log = pd.read_parquet(tmp_path / "two" / "log.parquet")
+    assert log["images"].tolist() == [4, 8]
+    train(settings(images=12), "planedict", shards, tmp_path / "two")  # the checkpoint loads in one process
+    assert len(pd.read_parquet(tmp_path / "two" / "log.parquet")) == 3
+
+
+def test_accumulated_batch(shards, tmp_path):
+    train(settings(images=4), "fomm", shards, tmp_path / "whole")
+    train(settings(images=4, accumulate=2), "fomm", shards, tmp_path / "parts")
+    first, second = (pd.read_parquet(tmp_path / name / "log.parquet")["total"][0] for name in ("whole", "parts"))
+    assert abs(first - second) < 0.2 * first
+
+
+@pytest.mark.parametrize(
+    "name, config, words",
+    [
+        ("copy-source", {}, "nothing to train"),
+        ("planedict", {"learning_rate": 1e30, "images": 400}, "not finite"),
+    ],
+)
+def test_mistakes_are_one_sentence(shards, tmp_path, name, config, words):
+    with pytest.raises(UserError, match=words):
+        train(settings(**config), name, shards, tmp_path)
+
+
+def test_damaged_checkpoint(shards, tmp_path):
+    train(settings(images=4), "planedict", shards, tmp_path)
+    path = next(tmp_path.glob("checkpoints/*.pt"))
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match="is damaged"):
+        train(settings(images=4), "planedict", shards, tmp_path)

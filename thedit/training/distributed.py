@@ -1,0 +1,59 @@
+"""Data-parallel training: one process a GPU, started by torchrun; a single process needs none of it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import distributed
+
+from thedit.errors import UserError
+from thedit.shards.sampler import Pairs, PairSampler
+
+
+@dataclass(frozen=True)
+class Group:
+    """The processes that train together, and this one's place and device."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes files."""
+        return self.rank == 0
+
+
+@contextmanager
+def group() -> Iterator[Group]:
+    """Join the processes that torchrun started; without torchrun, a group of one."""
+    cuda = torch.cuda.is_available()
+    if "RANK" not in os.environ:
+        yield Group(0, 1, torch.device("cuda" if cuda else "cpu"))
+        return
+    device = torch.device(f"cuda:{os.environ['LOCAL_RANK']}" if cuda else "cpu")
+    if cuda:
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if cuda else "gloo", device_id=device if cuda else None)
+    try:
+        yield Group(distributed.get_rank(), distributed.get_world_size(), device)
+    finally:
+        distributed.destroy_process_group()
+
+
+class Share:
+    """The part of each batch that one process of ``group`` computes: together they compute the same batches."""
+
+    def __init__(self, sampler: PairSampler, group: Group):
+        if sampler.batch % group.size:
+            raise UserError(
+                f"train.batch: {sampler.batch} pairs cannot be shared equally by {group.size} processes; "
+                "choose a multiple."
+            )
+        self.sampler, self.group = sampler, group
+
+    def __getitem__(self, position: int) -> Pairs:
+        """Pairs number rank, rank + size, ... of batch ``position``."""
+        return Pairs(*(rows[self.group.rank :: self.group.size] for rows in self.sampler[position]))

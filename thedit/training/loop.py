@@ -1,0 +1,216 @@
+"""The trainer: the same loop for every method that has parameters."""
+
+import copy
+import json
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from tqdm import tqdm
+
+from thedit import provenance
+from thedit.config import Config, Train, digest
+from thedit.errors import UserError
+from thedit.methods import registry
+from thedit.methods.base import Method
+from thedit.methods.registry import Spec
+from thedit.shards.batch import TrainBatch
+from thedit.shards.loader import PairLoader
+from thedit.shards.sampler import PairSampler
+from thedit.shards.store import FrameStore
+from thedit.training import checkpoint, preview
+from thedit.training.distributed import Group, Share, group
+from thedit.training.log import Log, check
+
+PREVIEW_PAIRS = 6
+FLUSH_EVERY = 20
+UNTIED = {"images", "accumulate", "checkpoint_every", "preview_every"}
+"""Options of `Train` that may change between the stretches of one training."""
+
+
+def train(config: Config, name: str, shards: Path, folder: Path) -> None:
+    """Train the method ``name`` on ``shards`` until ``config.train.images`` pairs are seen, and write ``folder``.
+
+    Resumes from the last checkpoint that the same method, code, data and options wrote there; the result is that of
+    an undisturbed run. Batches do not depend on the number of processes.
+    """
+    spec = registry.find(name)
+    if not spec.trained:
+        raise UserError(f"method {name}: has nothing to train; remove it from the command.")
+    store = FrameStore(shards)
+    with group() as processes:
+        Trainer(config, spec, store, folder, processes).run()
+
+
+class Trainer:
+    """State of a training: everything that a checkpoint keeps, and how one step changes it."""
+
+    def __init__(self, config: Config, spec: Spec, store: FrameStore, folder: Path, processes: Group):
+        self.config, self.spec, self.store, self.folder, self.processes = config, spec, store, folder, processes
+        self.options: Train = config.train
+        with torch.random.fork_rng():
+            torch.manual_seed(config.seed)
+            self.method = spec.build(self.options.preset, store.size)
+        self.identity = self._identity()
+        self.method.to(processes.device)
+        self.average = copy.deepcopy(self.method).eval().requires_grad_(False)
+        parameters = [p for p in self.method.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.Adam(parameters, self.options.learning_rate, betas=(0.0, 0.99), fused=True)
+        self.objective: nn.Module = _Objective(self.method)
+        if processes.size > 1:
+            self.objective = DistributedDataParallel(
+                self.objective, find_unused_parameters=True, gradient_as_bucket_view=True
+            )
+        self.step, self.seconds = 0, 0.0
+        self.rows: list[dict[str, float]] = []
+        self._resume()
+
+    @property
+    def images(self) -> int:
+        """Pairs seen."""
+        return self.step * self.options.batch
+
+    def run(self) -> None:
+        """Train to the end, then write the weights."""
+        o, first = self.options, self.processes.first
+        sampler = PairSampler(self.store.index, o.batch, self.config.seed)
+        loader = iter(PairLoader(self.store, Share(sampler, self.processes), position=self.step))
+        log = Log(self.folder, self.rows) if first else None
+        bar = tqdm(total=o.images, initial=self.images, desc=f"train {self.spec.name}", unit="image", disable=not first)
+        began = time.perf_counter() - self.seconds
+        while self.images < o.images:
+            losses = self.make_step(next(loader).to(self.processes.device))
+            bar.update(o.batch)
+            if log is None:
+                continue
+            log.add(self.step, self.images, losses)
+            if self.step % FLUSH_EVERY == 0:
+                bar.set_postfix(loss=f"{log.flush():.3f}", refresh=False)
+            if self._due(o.checkpoint_every):
+                log.write()
+                self.seconds = time.perf_counter() - began
+                self.save()
+            if self._due(o.preview_every):
+                self.preview()
+        if log is not None:
+            log.write()
+            log.close()
+            self.seconds = time.perf_counter() - began
+            self.save()
+            checkpoint.export(self.folder / "weights.safetensors", self.average, self._metadata())
+        bar.close()
+
+    def make_step(self, batch: TrainBatch) -> dict[str, Tensor]:
+        """One optimiser step on this process's share of a batch; returns the weighted losses."""
+        torch.manual_seed(self._seed())  # for methods that draw from torch's own generator
+        parts = self.options.accumulate
+        total: dict[str, Tensor] = {}
+        for part in range(parts):
+            rows = slice(part, None, parts)
+            piece = TrainBatch(batch.source[rows], batch.target[rows], batch.other[rows])
+            with self._unsynchronised(part + 1 < parts):
+                with torch.autocast(batch.source.image.device.type, torch.bfloat16, self.options.precision == "bf16"):
+                    losses = self.objective(piece, self.step)
+                losses = {name: loss / parts for name, loss in losses.items()}
+                loss = torch.stack(list(losses.values())).sum()
+                if loss.device.type == "cpu":  # elsewhere the log finds out, which does not wait for the device
+                    check(loss.item(), self.step + 1)
+                loss.backward()
+            total = {name: total.get(name, 0) + loss.detach() for name, loss in losses.items()}
+        self.optimiser.step()
+        self.optimiser.zero_grad()
+        self.step += 1
+        self._move_average()
+        return total
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        state = {
+            "step": self.step,
+            "seconds": self.seconds,
+            "rows": self.rows,
+            "method": self.method.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
+        checkpoint.save(self._checkpoint, state)
+
+    def preview(self) -> None:
+        """Write a picture of what the averaged weights do with pairs of the test split, or else of the training."""
+        split = "test" if (self.store.index["split"] == "test").any() else "train"
+        rows = PairSampler(self.store.index, PREVIEW_PAIRS, self.config.seed, split)[0]
+        batch = TrainBatch(*(self.store.batch(part) for part in rows)).to(self.processes.device)
+        preview.save(self.folder / "previews" / f"{self.images:09d}.png", preview.preview(self.average, batch))
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self.folder / "checkpoints" / f"{self.identity}.pt"
+
+    def _resume(self) -> None:
+        state = checkpoint.load(self._checkpoint)
+        if state is None:
+            return
+        self.step, self.seconds, self.rows = state["step"], state["seconds"], state["rows"]
+        self.method.load_state_dict(state["method"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+    def _identity(self) -> str:
+        """Names the checkpoint: changes with anything that changes the training itself, but not with its length."""
+        options = self.options.model_dump(exclude=UNTIED)
+        data = sorted(digest(values) for values in self.store.provenance.values())
+        code = provenance.code_hash(self.spec.module, __name__)
+        return digest([self.spec.model_dump(mode="json"), options, self.config.seed, data, code])
+
+    def _metadata(self) -> dict[str, str]:
+        facts: dict[str, Any] = {
+            "method": self.spec.name,
+            "preset": self.options.preset,
+            "size": self.store.size,
+            "options": self.spec.options,
+            "images": self.images,
+            "seconds": round(self.seconds, 1),
+            "parameters": sum(p.numel() for p in self.method.parameters()),
+            "config_hash": digest(self.config),
+            "code_version": provenance.code_version(),
+            "device": provenance.device(),
+            "processes": self.processes.size,
+        }
+        return {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
+
+    def _seed(self) -> int:
+        return (self.config.seed << 40) + (self.step << 10) + self.processes.rank
+
+    def _due(self, every: int) -> bool:
+        """Whether this step crossed a multiple of ``every`` images."""
+        return self.images // every > (self.images - self.options.batch) // every
+
+    def _unsynchronised(self, wanted: bool) -> Any:
+        """Gradients of all but the last part of a batch stay on their process."""
+        if wanted and isinstance(self.objective, DistributedDataParallel):
+            return self.objective.no_sync()
+        return nullcontext()
+
+    @torch.no_grad()
+    def _move_average(self) -> None:
+        """Exponential moving average with a half-life in images, shorter at the beginning."""
+        halflife = min(self.options.ema_halflife, 0.2 * self.images)
+        weight = 1 - 0.5 ** (self.options.batch / halflife)
+        torch._foreach_lerp_(list(self.average.parameters()), list(self.method.parameters()), weight)
+        for kept, new in zip(self.average.buffers(), self.method.buffers()):
+            kept.copy_(new)
+
+
+class _Objective(nn.Module):
+    """A method's losses as a forward pass, which is what data parallelism wraps."""
+
+    def __init__(self, method: Method):
+        super().__init__()
+        self.method = method
+
+    def forward(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:
+        return self.method.losses(batch, step)
