@@ -160,7 +160,7 @@ def digest(path: Path) -> str:
     return _digest(path.resolve(), status.st_mtime_ns, status.st_size)
 
 
-def add(file: Path, into: Path | None = None) -> Weights:
+def add(file: Path) -> Weights:
     """Copy ``file`` to its place in the weights folder if its sha256 belongs to an entry; which entry it is.
 
     A file is recognised by its content, whatever its name; by a prefix only if its name is right as well.
@@ -168,7 +168,7 @@ def add(file: Path, into: Path | None = None) -> Weights:
     actual = sha256(file)
     for entry in REGISTRY.values():
         if actual == entry.sha256 or (file.name == entry.file and actual.startswith(entry.sha256)):
-            with atomic((into or folder()) / entry.file) as sibling:
+            with atomic(folder() / entry.file) as sibling:
                 shutil.copyfile(file, sibling)
             return entry
     raise UserError(f"{file}: its sha256 {actual} belongs to no known weights; 'thedit weights list' shows these.")

@@ -1,0 +1,53 @@
+"""Camera labels: the head's pose fitted in the coordinates of the whole picture, so that any crop of it is exact.
+
+The focal length of a video is unknown. It is taken to be such that the crop has `camera.FOCAL`; the principal point is
+the whole picture's centre. Lengths of the whole picture are in units of its longer side.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from thedit import camera
+from thedit.config import Preprocess
+from thedit.fitting import Fit, fit_clip
+from thedit.video import crop
+
+FIRST_FRAMES = 12  # frames, spread over the clip, from which identity and distance are found
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A clip with boxes and labels: boxes (T, 3) in pixels, labels (T, 25) of the crops, and the fit.
+
+    landmarks (T, 68, 2) in the crops' normalised coordinates.
+    """
+
+    boxes: np.ndarray
+    labels: np.ndarray
+    landmarks: np.ndarray
+    fit: Fit
+
+
+def fit(landmarks: np.ndarray, frames: np.ndarray, width: int, height: int, settings: Preprocess) -> Posed:
+    """Fit pose, identity and expression to one clip and choose its crop.
+
+    landmarks (T, 68, 2) in pixels of a picture of width x height, frames (T,) their numbers.
+    """
+    scale = float(max(width, height))
+    centre = (width / 2 / scale, height / 2 / scale)
+    points = torch.from_numpy(landmarks / scale).float()
+    some = torch.linspace(0, len(frames) - 1, min(FIRST_FRAMES, len(frames))).round().long()
+    guess = 2 * float(np.median(np.ptp(landmarks, axis=1).max(1)))
+    first = fit_clip(points[some], camera.intrinsics(camera.FOCAL * guess / scale, centre))
+    sides = np.interp(frames, frames[some.numpy()], crop.sides(first.camera.numpy(), scale)) * settings.enlarge
+    if settings.crop == "fixed":
+        boxes = crop.fixed(landmarks, sides, width, height)
+    else:
+        boxes = crop.aligned(landmarks, sides, frames)
+    lenses = torch.stack([camera.intrinsics(camera.FOCAL * side / scale, centre) for side in boxes[:, 2]])
+    fitted = fit_clip(points, lenses, identity=first.identity[0])
+    labels = camera.crop(fitted.camera, torch.from_numpy(boxes / scale).float())
+    within = (landmarks - boxes[:, None, :2]) / boxes[:, None, 2:]
+    return Posed(boxes, labels.numpy(), within, replace(fitted, camera=labels))

@@ -1,0 +1,194 @@
+"""The whole of preprocessing: plan shards, process their segments in parallel, write each shard when it is complete.
+
+Finished shards wait in a hidden folder beside the result, under a name that changes with anything that they depend on,
+so that a run that was killed goes on after the last complete shard. At the end they become the result together.
+"""
+
+import json
+import multiprocessing
+import shutil
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from thedit import provenance
+from thedit.config import Config, Preprocess, digest
+from thedit.errors import UserError
+from thedit.files import atomic
+from thedit.shards import writer
+from thedit.video import decode, people
+from thedit.video.contact_sheet import draw
+from thedit.video.segment import Result, Row, Segment, failure, process
+from thedit.video.spec import Inputs, Spec, collect, load
+
+QA = pa.schema(
+    [
+        ("video", pa.string()),
+        ("person", pa.string()),
+        ("clip", pa.string()),
+        ("split", pa.string()),
+        ("frame", pa.int32()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+    ]
+)
+
+
+def preprocess(config: Config, out: Path, jobs: int = 1) -> pd.DataFrame:
+    """Make ``out``/shards, qa.parquet and contact_sheet.png from the data set of ``config``; the QA table.
+
+    Raises `UserError` when the spec, its folder or a backend's weights are unusable, or not one frame could be kept.
+    """
+    settings = config.data.preprocess
+    spec = load(config.data.spec)
+    inputs = collect(spec, config.data.name)
+    for line in inputs.missing:
+        tqdm.write(f"{spec.title}: {line}")
+    shards, failures = plan(inputs, settings.frames_per_shard)
+    described = {
+        "config_hash": digest(settings),
+        "code_version": provenance.code_version(),
+        "code_hash": provenance.code_hash("thedit.video.run"),
+    }
+    key = digest([described["config_hash"], described["code_hash"], spec.model_dump(), _stamps(inputs)])
+    work = out / f".preprocess-{key}"
+    work.mkdir(parents=True, exist_ok=True)
+    _process_all(shards, settings, inputs.root, spec, work, described, jobs)
+    rows = [pq.read_table(path, schema=QA) for path in sorted(work.glob("*.parquet"))]
+    table = pa.concat_tables([pa.Table.from_pylist([asdict(row) for row in failures], QA), *rows])
+    if spec.faces == "all":
+        table = people.name(work, table)
+    with atomic(out / "qa.parquet") as sibling:
+        pq.write_table(table, sibling)
+    kept = sum(status == "kept" for status in table["status"].to_pylist())
+    if not kept:
+        counts = table.to_pandas()["reason"].value_counts().head(3)
+        reasons = "; ".join(f"{reason}: {count}" for reason, count in counts.items())
+        raise UserError(f"{inputs.root}: no frame could be kept ({reasons}); see {out / 'qa.parquet'}.")
+    _publish(work, out)
+    draw(out / "shards", out / "contact_sheet.png")
+    return table.to_pandas()
+
+
+def plan(inputs: Inputs, frames_per_shard: int) -> tuple[list[list[Segment]], list[Row]]:
+    """Divide all frames into shards, each a list of segments of together about ``frames_per_shard`` frames.
+
+    Inputs that cannot be opened become QA rows.
+    """
+    shards: list[list[Segment]] = []
+    failures = [Row(problem.name, "", "", "", None, "failed", problem.reason) for problem in inputs.problems]
+    room = 0
+    for source in inputs.sources:
+        try:
+            wanted = decode.numbers(source, decode.timeline(source))
+        except decode.UnreadableError as error:
+            failures.append(failure(source, str(error)))
+            continue
+        if not wanted:
+            failures.append(failure(source, "no frames between its start and end"))
+        for first in range(wanted.start, wanted.stop, frames_per_shard):
+            stop = min(first + frames_per_shard, wanted.stop)
+            if not shards or room < stop - first:
+                shards.append([])
+                room = frames_per_shard
+            shards[-1].append(Segment(source, first, stop, whole=len(wanted) <= frames_per_shard))
+            room -= stop - first
+    return shards, failures
+
+
+def _process_all(
+    shards: list[list[Segment]],
+    settings: Preprocess,
+    root: Path,
+    spec: Spec,
+    work: Path,
+    described: dict[str, str],
+    jobs: int,
+) -> None:
+    """Process the shards that ``work`` does not hold yet."""
+    todo = {number: shard for number, shard in enumerate(shards) if not (work / f"{number:05d}.parquet").exists()}
+    total = sum(segment.stop - segment.first for shard in shards for segment in shard)
+    left = sum(segment.stop - segment.first for shard in todo.values() for segment in shard)
+    arguments = [(segment, settings, root, spec.faces == "all") for shard in todo.values() for segment in shard]
+    with tqdm(total=total, initial=total - left, unit="frame", desc="preprocess") as bar:
+        results = _results(arguments, jobs)
+        for number, shard in todo.items():
+            done: list[Result] = []
+            for segment in shard:
+                done.append(next(results))
+                bar.update(segment.stop - segment.first)
+            _write(work, number, shard, done, described)
+
+
+def _results(arguments: list[tuple], jobs: int) -> Iterator[Result]:
+    """Results in order; at most two segments a process are in memory at a time."""
+    if jobs == 1:
+        _prepare()
+        yield from (process(*values) for values in arguments)
+        return
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _prepare) as pool:
+        pending: deque[Future[Result]] = deque()
+        for values in arguments:
+            pending.append(pool.submit(process, *values))
+            if len(pending) >= 2 * jobs:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def _prepare() -> None:
+    """One thread a process (the processes are the parallelism), which ends with its parent."""
+    import ctypes
+    import signal
+    import sys
+
+    import cv2
+    import torch
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    if sys.platform == "linux" and multiprocessing.parent_process() is not None:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def _write(work: Path, number: int, shard: list[Segment], done: list[Result], described: dict[str, str]) -> None:
+    """One shard and then its QA rows: the rows' file says that both are complete."""
+    frames = [frame for result in done for frame in result.frames]
+    if frames:
+        sources = {segment.source.name: result.sha256 for segment, result in zip(shard, done) if result.sha256}
+        writer.write(work / f"{number:05d}.arrow", frames, {"source_sha256": json.dumps(sources), **described})
+    embeddings = {name: vector for result in done for name, vector in result.embeddings.items()}
+    if embeddings:
+        people.save(work / f"{number:05d}.safetensors", embeddings)
+    rows = pa.Table.from_pylist([asdict(row) for result in done for row in result.rows], QA)
+    with atomic(work / f"{number:05d}.parquet") as sibling:
+        pq.write_table(rows, sibling)
+
+
+def _publish(work: Path, out: Path) -> None:
+    """The shards of ``work`` replace those of ``out``; what earlier configurations left behind goes."""
+    for path in [*work.glob("*.parquet"), *work.glob("*.safetensors")]:
+        path.unlink()
+    shutil.rmtree(out / "shards", ignore_errors=True)
+    work.rename(out / "shards")
+    for stale in out.glob(".preprocess-*"):
+        shutil.rmtree(stale)
+
+
+def _stamps(inputs: Inputs) -> Iterable[list]:
+    """Name, size and time of every input file."""
+    stamps = []
+    for source in inputs.sources:
+        for path in source.paths:
+            try:
+                stamps.append([source.name, str(path), *decode.check(path), source.start, str(source.end)])
+            except decode.UnreadableError as error:
+                stamps.append([source.name, str(path), str(error)])
+    return stamps

@@ -1,0 +1,208 @@
+"""One segment of a video, at most a shard long: decoded once to find the faces, and once more to cut them out."""
+
+import functools
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from thedit import camera
+from thedit.config import Preprocess
+from thedit.files import sha256
+from thedit.shards.writer import Frame
+from thedit.video import backends, clips, crop, decode, parts, pose, truth
+from thedit.video.backends.dlib import DlibEmbedding
+from thedit.video.shots import Shots
+from thedit.video.smooth import smooth
+from thedit.video.spec import Source
+from thedit.video.track import Tracker
+
+ANALYSED = 1280  # longer side of the picture in which faces and landmarks are searched
+PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Frames ``first`` to ``stop`` (exclusive) of a source; ``whole`` if these are all."""
+
+    source: Source
+    first: int
+    stop: int
+    whole: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the QA table; ``frame`` is None where a whole input failed."""
+
+    video: str
+    person: str
+    clip: str
+    split: str
+    frame: int | None
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out of a segment: frames to keep in order, QA rows, and the sha256 of the source.
+
+    embeddings: a face embedding (128,) a clip, where people are told apart by their faces.
+    """
+
+    frames: list[Frame]
+    rows: list[Row]
+    sha256: str
+    embeddings: dict[tuple[str, str], np.ndarray]
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A frame to be kept that lacks its pictures, and its landmarks (68, 2) in the video's pixels."""
+
+    frame: Frame
+    landmarks: np.ndarray
+
+
+def process(segment: Segment, settings: Preprocess, root: Path, every_face: bool) -> Result:
+    """Turn a segment into frames and QA rows; whatever is wrong with the input ends as a reason in the rows."""
+    source = segment.source
+    try:
+        digest = _digest(source.paths)
+        found, times, size = _observe(segment, settings, every_face)
+    except decode.UnreadableError as error:
+        return Result([], [failure(source, str(error))], "", {})
+    rows: list[Row] = []
+    drafts: list[_Draft] = []
+    for clip in found:
+        person = f"{source.person}#{segment.first}.{clip.face}" if every_face else source.person
+        name = source.clip if segment.whole and len(found) == 1 else f"{source.clip}.{clip.frames[0]}"
+        labelled, reasons = _label(clip, person, name, source, size, times, settings, root)
+        for draft, reason in zip(labelled, reasons):
+            rows.append(_row(source, draft.frame, "dropped" if reason else "kept", reason))
+        drafts += [draft for draft, reason in zip(labelled, reasons) if not reason]
+    seen = {row.frame for row in rows}
+    for number in range(segment.first, segment.stop):
+        if number not in times:
+            rows.append(Row(source.name, source.person, "", source.split, number, "failed", "does not decode"))
+        elif number not in seen:
+            rows.append(Row(source.name, source.person, "", source.split, number, "dropped", "no face found"))
+    frames, embeddings = _cut_out(segment, drafts, settings, every_face)
+    return Result(frames, sorted(rows, key=lambda row: (row.frame or 0, row.person)), digest, embeddings)
+
+
+def failure(source: Source, reason: str) -> Row:
+    """The QA row of an input that gives nothing at all."""
+    return Row(source.name, source.person, "", source.split, None, "failed", reason)
+
+
+def _row(source: Source, frame: Frame, status: str, reason: str) -> Row:
+    return Row(source.name, frame.person, frame.clip, frame.split, frame.frame, status, reason)
+
+
+def _observe(
+    segment: Segment, settings: Preprocess, every_face: bool
+) -> tuple[list[clips.Clip], dict[int, float], tuple[int, int]]:
+    """First pass: clips of faces, the time of every frame that decodes, and the picture's width and height."""
+    tracker = Tracker(_detector(settings.detector), _landmarker(settings.landmarks), settings.min_face)
+    shots, cuts = Shots(), []
+    times: dict[int, float] = {}
+    size = (0, 0)
+    for picture in decode.read(segment.source, range(segment.first, segment.stop), ANALYSED):
+        times[picture.number] = picture.time
+        height, width = picture.pixels.shape[:2]
+        size = (round(width / picture.scale), round(height / picture.scale))
+        if shots(picture.pixels):
+            tracker.cut()
+            cuts.append(picture.number)
+        tracker.add(picture)
+    return clips.assemble(tracker.tracks, cuts, every_face), times, size
+
+
+def _label(
+    clip: clips.Clip,
+    person: str,
+    name: str,
+    source: Source,
+    size: tuple[int, int],
+    times: dict[int, float],
+    settings: Preprocess,
+    root: Path,
+) -> tuple[list[_Draft], list[str]]:
+    """Fit one clip: drafts of all its frames, and why each is dropped (empty: it is kept)."""
+    landmarks = smooth(clip.landmarks, clip.frames)
+    posed = pose.fit(landmarks, clip.frames, *size, settings)
+    labels = posed.labels
+    if settings.camera == "truth":
+        recorded = torch.from_numpy(truth.cameras(root, source.person, source.clip, clip.frames)).float()
+        labels = camera.crop(recorded, torch.from_numpy(posed.boxes / size[0]).float()).numpy()
+    angles = camera.angles(torch.from_numpy(labels[:, :16]).unflatten(1, (4, 4))).numpy()  # (T, 3)
+    reasons = clips.flaws(clip, *size, angles[:, 0], posed.landmarks, posed.fit.error.numpy(), settings)
+    drafts = []
+    for row, number in enumerate(clip.frames.tolist()):
+        scale = float(posed.boxes[row, 2]) / settings.size
+        frame = Frame(
+            person=person,
+            clip=name,
+            split=source.split,
+            frame=number,
+            time=times[number],
+            image=b"",
+            parts=b"",
+            camera=labels[row],
+            landmarks=posed.landmarks[row],
+            expression=posed.fit.expression[row].numpy(),
+            identity=posed.fit.identity[row].numpy(),
+            quality=clips.quality(landmarks[row], float(clip.sharpness[row]), angles[row], scale),
+            box=posed.boxes[row],
+        )
+        drafts.append(_Draft(frame, landmarks[row]))
+    return drafts, reasons
+
+
+def _cut_out(
+    segment: Segment, drafts: list[_Draft], settings: Preprocess, every_face: bool
+) -> tuple[list[Frame], dict[tuple[str, str], np.ndarray]]:
+    """Second pass: the frames with their pictures, in the order of clips and time, and an embedding a clip if asked."""
+    by_number: dict[int, list[_Draft]] = {}
+    best: dict[tuple[str, str], _Draft] = {}
+    for draft in drafts:
+        by_number.setdefault(draft.frame.frame, []).append(draft)
+        name = (draft.frame.person, draft.frame.clip)
+        if name not in best or draft.frame.quality > best[name].frame.quality:
+            best[name] = draft
+    if not drafts:
+        return [], {}
+    frames, embeddings = [], {}
+    for picture in decode.read(segment.source, range(min(by_number), max(by_number) + 1)):
+        for draft in by_number.get(picture.number, []):
+            frame = draft.frame
+            image = crop.cut(picture.pixels, frame.box, settings.size)  # (S, S, 3)
+            mask = parts.draw(frame.landmarks.reshape(68, 2), settings.size)  # (S, S)
+            frames.append(replace(frame, image=_png(image[..., ::-1]), parts=_png(mask)))
+            if every_face and best[frame.person, frame.clip] is draft:
+                embeddings[frame.person, frame.clip] = _embedding()(picture.pixels, draft.landmarks)
+    return sorted(frames, key=lambda frame: (frame.person, frame.clip, frame.frame)), embeddings
+
+
+def _png(picture: np.ndarray) -> bytes:
+    return cv2.imencode(".png", picture, PNG)[1].tobytes()
+
+
+@functools.lru_cache(maxsize=4)
+def _digest(paths: tuple[Path, ...]) -> str:
+    """Hex SHA-256 of one file; of several, of their hashes."""
+    for path in paths:
+        decode.check(path)
+    if len(paths) == 1:
+        return sha256(paths[0])
+    return hashlib.sha256("".join(sha256(path) for path in paths).encode()).hexdigest()
+
+
+_detector = functools.cache(backends.detector)
+_landmarker = functools.cache(backends.landmarker)
+_embedding = functools.cache(DlibEmbedding)
