@@ -193,3 +193,14 @@ def test_bases_are_kept_while_nothing_is_learned(method, monkeypatch):
         first = motion.bases()
         monkeypatch.setattr(kernel, "orthonormalise", None)
         assert motion.bases() is first
+
+
+def test_a_farther_camera_with_a_longer_lens_sees_the_same_head(method):
+    batch = frames(1, SIZE)
+    code = method.encode(batch)
+    near, far = (
+        camera.label(camera.orbit(10.0, 0.0, radius=radius), camera.intrinsics(camera.FOCAL * radius / camera.RADIUS))
+        for radius in (camera.RADIUS, 40 * camera.RADIUS)
+    )
+    first, second = (method.drive(code, batch, label[None]) for label in (near, far))
+    assert (first - second).abs().mean() < 0.3 * (first - first.mean((2, 3), keepdim=True)).abs().mean()

@@ -9,7 +9,7 @@ from thedit.kernels import render as kernel
 from thedit.model.synthesis import Linear, SynthesisBlock
 
 NEAR, FAR = 2.25, 3.3
-"""Where rays begin and end, in world units from the camera."""
+"""Where rays begin and end, in world units from a camera at `thedit.camera.RADIUS` from the head's pivot."""
 
 
 class Renderer(nn.Module):
@@ -27,6 +27,8 @@ class Renderer(nn.Module):
         ``generator`` places the samples at random in their intervals; without it they sit in the middle.
         """
         origins, directions = camera.rays(labels, size)
+        distance = torch.linalg.vector_norm(labels[:, 3:12:4] - labels.new_tensor(camera.PIVOT), dim=-1)
+        origins = origins + (distance - camera.RADIUS)[:, None, None] * directions  # the same rays, begun elsewhere
         shape = (*origins.shape[:2], self.coarse + self.fine)
         noise = None if generator is None else torch.rand(shape, generator=generator, device=planes.device)
         rendering = kernel.render(planes, self.decoder(), origins, directions, NEAR, FAR, self.coarse, self.fine, noise)
