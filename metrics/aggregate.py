@@ -125,8 +125,8 @@ def _row(
 
 
 def _people(table: pd.DataFrame) -> np.ndarray:
-    """The source's person of every row."""
-    return table["source_id"].str.rpartition("/")[0].to_numpy(dtype=str)
+    """The source's person of every row: what stands before the last slash of its id, or all of it."""
+    return table["source_id"].str.rsplit("/", n=1).str[0].to_numpy(dtype=str)
 
 
 def _same_frames(table: pd.DataFrame) -> None:

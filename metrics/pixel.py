@@ -34,10 +34,11 @@ def ssim(prediction: Tensor, target: Tensor) -> Tensor:
     prediction, target = checked_pair(prediction, target)
     if min(prediction.shape[-2:]) < WINDOW:
         raise ValueError(f"SSIM needs pictures of at least {WINDOW} pixels a side, not {tuple(prediction.shape[-2:])}")
+    prediction, target = (prediction + 1) / 2, (target + 1) / 2  # the formula assumes that black is 0
     products = torch.stack([prediction, target, prediction**2, target**2, prediction * target])
     x, y, xx, yy, xy = _blur(products.flatten(0, 2)[:, None]).unflatten(0, products.shape[:3]).squeeze(3)
     variance_x, variance_y, covariance = xx - x * x, yy - y * y, xy - x * y
-    c1, c2 = (K1 * RANGE) ** 2, (K2 * RANGE) ** 2
+    c1, c2 = K1**2, K2**2
     similarity = (2 * x * y + c1) * (2 * covariance + c2) / ((x * x + y * y + c1) * (variance_x + variance_y + c2))
     return similarity.mean(dim=(1, 2, 3))  # (B, 3, H-10, W-10) -> (B,)
 

@@ -1,6 +1,6 @@
 """Scoring one method on one protocol of a run: from its predictions to tidy rows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -52,12 +52,12 @@ def score(
         raise UserError(f"{predictions}: its frames are not those of the protocol; run 'thedit reenact' again.")
     both = both.astype({"source_row": int, "driver_row": int}).sort_values(["pair", "frame"])
     bar = tqdm(total=len(both), desc=f"score {labels['method']} {labels['protocol']}", unit="frame")
-    rows: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
     for name, group in both.groupby("pair", sort=True):
-        rows += _pair_rows(group, predictions / str(name), frames, measurer, truth, labels)
+        found += _pair_rows(group, predictions / str(name), frames, measurer, truth, labels)
         bar.update(len(group))
     bar.close()
-    return pd.DataFrame(rows)
+    return pd.DataFrame(found)
 
 
 def _pair_rows(
@@ -94,12 +94,19 @@ def _pair_rows(
     first = group.iloc[0]
     constant = {**labels, "split": frames.index["split"].iloc[source_row], "pair": first["pair"]}
     constant |= {"source_id": first["source_id"], "driver_id": first["driver_id"]}
-    digests = group["sha256"].to_list(), ["" if target is None else pixel_sha256(target) for target in targets]
+    digests = ["" if target is None else pixel_sha256(target) for target in targets]
+    return rows(pair, measurer, constant, group["sha256"].to_list(), digests)
+
+
+def rows(
+    pair: Pair, measurer: Measurer, labels: dict[str, str], predictions: Sequence[str], targets: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """The score rows of one pair; ``predictions`` and ``targets`` are the sha256 of each frame."""
     for value in score_pair(pair, measurer):
         is_vector = value.vector is not None
         valid = not np.isnan(value.value)
         yield {
-            **constant,
+            **labels,
             "frame": value.frame,
             "metric": value.metric,
             "variant": value.variant,
@@ -108,8 +115,8 @@ def _pair_rows(
             "value": value.value,
             "valid": valid,
             "reason": "" if valid or is_vector else value.reason or "could not be measured",
-            "prediction_sha256": "" if is_vector else digests[0][value.frame],
-            "target_sha256": "" if is_vector else digests[1][value.frame],
+            "prediction_sha256": "" if is_vector else predictions[value.frame],
+            "target_sha256": "" if is_vector else targets[value.frame],
             "vector": value.vector,
         }
 

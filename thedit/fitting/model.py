@@ -5,11 +5,10 @@ from functools import cache
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
-from thedit.fitting.calibration import Calibration
-from thedit.heads import assets
-
+PATH = Path(__file__).with_name("landmarks.safetensors")
 EXPRESSION_SIGMA = 0.3  # spread about 0 that a fit expects of an expression coefficient
 
 
@@ -41,21 +40,14 @@ class LandmarkModel:
 
 
 @cache
-def landmark_model(path: str | Path = assets.PATH, calibrated: bool = True) -> LandmarkModel:
-    """The model of the head assets at ``path``, its points moved to where the landmark detector puts them.
-
-    Without calibration the points are the mesh's own and all landmarks count alike.
-    """
-    heads = assets.load(path)
-    mean, identity, actions = (
-        tensor[..., heads.landmarks, :].double() for tensor in (heads.mean, heads.identity, heads.actions)
-    )
-    calibration = Calibration.load() if calibrated else Calibration.none()
+def landmark_model() -> LandmarkModel:
+    """The head assets' landmarks, moved to where dlib's detector puts them (see `thedit.fitting.calibration`)."""
+    tensors = {name: tensor.double() for name, tensor in load_file(PATH).items()}
     return LandmarkModel(
-        mean=mean + calibration.offset,
-        identity=identity,
-        actions=actions,
-        sigma=calibration.sigma,
-        identity_precision=mean.new_ones(len(identity)),
-        expression_precision=mean.new_full((len(actions),), EXPRESSION_SIGMA**-2),
+        mean=tensors["mean"] + tensors["offset"],
+        identity=tensors["identity"],
+        actions=tensors["actions"],
+        sigma=tensors["sigma"],
+        identity_precision=torch.ones(len(tensors["identity"]), dtype=torch.float64),
+        expression_precision=torch.full((len(tensors["actions"]),), EXPRESSION_SIGMA**-2, dtype=torch.float64),
     )

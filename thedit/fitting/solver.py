@@ -78,10 +78,16 @@ def pose_from_weak_perspective(model: LandmarkModel, landmarks: Tensor, intrinsi
 
 
 def whitening(model: LandmarkModel, landmarks: Tensor, scale: Tensor) -> Tensor:
-    """Matrices (T, L, 2, 2) that turn an error in the picture into standard deviations of the landmark detector.
+    """Matrices (T, L, 2, 2) that turn an error in the picture into standard deviations of the landmark detector."""
+    sigma = model.sigma * scale[:, None, None]  # (T, L, 2): along and across, picture widths
+    return axes(landmarks) / sigma[..., None]
 
-    Along the face's contour a detector's points are not tied to the head's surface, so their error is larger along the
-    contour's tangent, which is taken from the neighbouring landmarks.
+
+def axes(landmarks: Tensor) -> Tensor:
+    """Rotations (T, L, 2, 2) from picture axes to those in which a landmark's two deviations are independent.
+
+    A detector's contour points are not tied to the head's surface: they err along the contour, whose tangent is taken
+    from the neighbouring landmarks (T, L, 2). Inside the face the axes are the picture's.
     """
     along = torch.zeros_like(landmarks)
     along[..., 0] = 1
@@ -90,8 +96,7 @@ def whitening(model: LandmarkModel, landmarks: Tensor, scale: Tensor) -> Tensor:
     behind = torch.cat([contour[:, :1], contour[:, :-1]], dim=1)
     along[:, :CONTOUR] = torch.nn.functional.normalize(ahead - behind, dim=-1)
     across = torch.stack([-along[..., 1], along[..., 0]], dim=-1)
-    sigma = model.sigma * scale[:, None, None]  # (T, L, 2): along and across, picture widths
-    return torch.stack([along, across], dim=-2) / sigma[..., None]
+    return torch.stack([along, across], dim=-2)
 
 
 def solve(problem: Problem, start: Solution, *, fit_identity: bool, max_steps: int = MAX_STEPS) -> Solution:
