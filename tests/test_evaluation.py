@@ -1,6 +1,5 @@
 """Pairs and predictions over a small store of made-up frames."""
 
-import io
 import json
 
 import numpy as np
@@ -9,55 +8,21 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.frames import make_store
 from thedit import camera, config
 from thedit.errors import UserError
 from thedit.evaluation import pairs, predict, protocols
 from thedit.files import sha256
 from thedit.methods.base import Method
 from thedit.methods.bounds import CopyDriver, CopySource
-from thedit.shards.store import FrameStore
-from thedit.shards.writer import Frame, write
 
 SIZE, FRAMES = 16, 7
 PEOPLE = {"test-0000": ("00", "01"), "test-0001": ("00", "01"), "test-0002": ("00",), "train-0000": ("00",)}
 
 
-def png(picture):
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "png")
-    return buffer.getvalue()
-
-
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    generator = np.random.default_rng(0)
-    frames = []
-    for person, clips in PEOPLE.items():
-        for clip in clips:
-            for number in range(FRAMES):
-                yaw, pitch = generator.uniform(-30, 30, 2)
-                pose = camera.orbit(yaw, pitch, radius=2.5)
-                intrinsics = camera.intrinsics(3.0, (0.45, 0.55))
-                frames.append(
-                    Frame(
-                        person=person,
-                        clip=clip,
-                        split=person.partition("-")[0],
-                        frame=2 * number,
-                        time=number / 25,
-                        image=png(generator.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)),
-                        parts=png(np.zeros((SIZE, SIZE), np.uint8)),
-                        camera=camera.label(pose, intrinsics).numpy(),
-                        landmarks=np.zeros(136, np.float32),
-                        expression=np.zeros(52, np.float32),
-                        identity=np.zeros(8, np.float32),
-                        quality=1.0,
-                        box=np.zeros(3, np.float32),
-                    )
-                )
-    folder = tmp_path_factory.mktemp("shards")
-    write(folder / "test.arrow", frames, {})
-    return FrameStore(folder)
+    return make_store(tmp_path_factory.mktemp("shards"), PEOPLE, FRAMES, SIZE)
 
 
 def made(store, protocol, known=True, **limits):

@@ -107,16 +107,18 @@ def pair_clips(protocol: Protocol, clips: list[str], limit: int) -> list[tuple[s
 
 
 def sweep(driving: Tensor, yaw: list[float], pitch: list[float]) -> Tensor:
-    """Labels (views, 25) of cameras about the head: the ``yaw`` angles at pitch 0, then the ``pitch`` angles at yaw 0.
+    """Labels (views, 25) of `orbit`: the ``yaw`` angles at pitch 0, then the ``pitch`` angles at yaw 0."""
+    return orbit(driving, torch.tensor([*yaw, *(0.0 for _ in pitch)]), torch.tensor([*(0.0 for _ in yaw), *pitch]))
+
+
+def orbit(driving: Tensor, yaw: Tensor, pitch: Tensor) -> Tensor:
+    """Labels (views, 25) of cameras about the head at angles (views) in degrees.
 
     Distance and focal length are those of the label ``driving`` (25), and the head stays where it is in that picture.
     """
     cam2world, intrinsics = camera.split(driving)
     pivot = torch.tensor(camera.PIVOT)
-    radius = torch.linalg.vector_norm(cam2world[:3, 3] - pivot)
-    poses = camera.orbit(
-        torch.tensor([*yaw, *(0.0 for _ in pitch)]), torch.tensor([*(0.0 for _ in yaw), *pitch]), radius=radius
-    )
+    poses = camera.orbit(yaw, pitch, radius=torch.linalg.vector_norm(cam2world[:3, 3] - pivot))
     centred = intrinsics.clone()
     centred[:2, 2] = camera.project(pivot.unsqueeze(0), driving)[0]
     return camera.label(poses, centred)

@@ -64,7 +64,7 @@ def to_uint8(picture: Tensor) -> np.ndarray:
     return picture.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
 
 
-class _Frame(NamedTuple):
+class Frame(NamedTuple):
     """A picture (S, S, 3) uint8, or none and why, and the seconds that it took."""
 
     picture: np.ndarray | None
@@ -74,12 +74,8 @@ class _Frame(NamedTuple):
 
 def _make(method: Method, store: FrameStore, rows: pd.DataFrame, folder: Path) -> list[dict[str, Any]]:
     shutil.rmtree(folder, ignore_errors=True)
-    if isinstance(method, External):
-        frames = _run_command(method, store, rows, folder)
-    else:
-        frames = _run_network(method, store, rows)
     made = []
-    for row, frame in zip(rows.itertuples(), frames):
+    for row, frame in zip(rows.itertuples(), drive(method, store, rows, folder / "command.log")):
         digest = ""
         if frame.picture is not None:
             path = folder / f"{row.frame:04d}.png"
@@ -91,8 +87,13 @@ def _make(method: Method, store: FrameStore, rows: pd.DataFrame, folder: Path) -
     return made
 
 
-@torch.inference_mode()
-def _run_network(method: Method, store: FrameStore, rows: pd.DataFrame) -> Iterator[_Frame]:
+def drive(method: Method, store: FrameStore, rows: pd.DataFrame, log: Path) -> Iterator[Frame]:
+    """A frame for every row of one source: columns source_row, driver_row, camera. ``log`` is an external command's."""
+    return _run_command(method, store, rows, log) if isinstance(method, External) else _run_network(method, store, rows)
+
+
+@torch.no_grad()
+def _run_network(method: Method, store: FrameStore, rows: pd.DataFrame) -> Iterator[Frame]:
     device = next((parameter.device for parameter in method.parameters()), torch.device("cpu"))
     code = method.encode(store.batch([rows["source_row"].iloc[0]]).to(device))
     for row in rows.itertuples():
@@ -102,15 +103,15 @@ def _run_network(method: Method, store: FrameStore, rows: pd.DataFrame) -> Itera
         picture = method.drive(code, driving, view).float().cpu()  # (1, 3, S, S)
         seconds = time.perf_counter() - start
         reason = _fault(picture, driving.image.shape)
-        yield _Frame(None if reason else to_uint8(picture[0]), reason, seconds)
+        yield Frame(None if reason else to_uint8(picture[0]), reason, seconds)
 
 
-def _run_command(method: External, store: FrameStore, rows: pd.DataFrame, folder: Path) -> Iterator[_Frame]:
+def _run_command(method: External, store: FrameStore, rows: pd.DataFrame, log: Path) -> Iterator[Frame]:
     driving = store.batch(rows["driver_row"].to_numpy())
     views = torch.from_numpy(np.stack(rows["camera"].to_list())).float()  # (F, 25)
-    result = method.animate(store.batch([rows["source_row"].iloc[0]]), driving, views, folder / "command.log")
+    result = method.animate(store.batch([rows["source_row"].iloc[0]]), driving, views, log)
     for frame in result.frames:
-        yield _Frame(frame.picture, frame.reason, result.seconds / len(rows))
+        yield Frame(frame.picture, frame.reason, result.seconds / len(rows))
 
 
 def _fault(picture: Tensor, expected: torch.Size) -> str:

@@ -26,15 +26,19 @@ def reenact(config: Config, name: str, protocol: str) -> pd.DataFrame:
         raise UserError(f"{path}: is missing; make it with 'thedit pairs --protocol {protocol}'.")
     store = FrameStore(layout.shards(config))
     spec = registry.find(name)
-    method = spec.build(config.train.preset, store.size)
-    state = ""
-    if spec.trained:
-        weights = layout.weights(config, name)
-        load_weights(method, weights)
-        state = sha256(weights)
-    method.eval().requires_grad_(False).to("cuda" if torch.cuda.is_available() else "cpu")
+    method = ready(config, name, store.size)
+    state = sha256(layout.weights(config, name)) if spec.trained else ""
     run = digest([state, spec.model_dump(), sha256(path), provenance.code_hash(spec.module, __name__)])
     return predict(name, method, store, pd.read_parquet(path), layout.predictions(config, name, protocol), run)
+
+
+def ready(config: Config, name: str, size: int) -> Method:
+    """A method of the run, with its weights, on the accelerator if there is one."""
+    spec = registry.find(name)
+    method = spec.build(config.train.preset, size)
+    if spec.trained:
+        load_weights(method, layout.weights(config, name))
+    return method.eval().requires_grad_(False).to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def load_weights(method: Method, path: Path) -> None:

@@ -1,0 +1,114 @@
+"""Figures: from a run of made-up frames to files, and the numbers that a table shows."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from tests.frames import make_store
+from thedit import config
+from thedit.errors import UserError
+from thedit.evaluation import layout, pairs, reenact
+from thedit.figures import bases, crossing, grid, run, table, views
+from thedit.figures.cast import Cast
+from thedit.methods import registry
+from thedit.training import checkpoint
+
+PEOPLE = {f"test-{number:04d}": ("00", "01") for number in range(3)}
+SETTINGS = config.Config(
+    run="made-up",
+    methods=["planedict", "copy-source"],
+    data=config.Data(name="made-up"),
+    evaluation=config.Evaluation(protocols=["self", "cross"], max_clips=2, frames_per_pair=2),
+)
+
+
+def metrics():
+    """Aggregates with one value of each kind: plain, with failures, and missing."""
+    none = np.nan
+    rows = [
+        ("planedict", "csim", "source", 0.93, 0.91, 0.95, 7, 1),
+        ("copy-source", "csim", "source", 1.0, none, none, 8, 0),
+        ("planedict", "frechet", "driver", none, none, none, 0, 8),
+    ]
+    columns = ["method", "metric", "variant", "value", "ci_low", "ci_high", "n", "n_failed"]
+    return pd.DataFrame(rows, columns=columns).assign(protocol="cross", backend="net", seed=0)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A project folder with a run whose model is untrained."""
+    folder = tmp_path_factory.mktemp("project")
+    patch = pytest.MonkeyPatch()
+    patch.chdir(folder)
+    protocols = folder / "config/protocols"
+    protocols.mkdir(parents=True)
+    for kind in SETTINGS.evaluation.protocols:
+        (protocols / f"{kind}.yaml").write_text(f"kind: {kind}\n")
+    layout.shards(SETTINGS).mkdir(parents=True)
+    make_store(layout.shards(SETTINGS), PEOPLE, 4, 64)
+    torch.manual_seed(0)
+    weights = layout.weights(SETTINGS, "planedict")
+    checkpoint.export(weights, registry.find("planedict").build("tiny", 64), {})
+    log = pd.DataFrame({"step": range(9), "images": range(0, 72, 8), "total": np.linspace(9, 1, 9)})
+    log.to_parquet(weights.with_name("log.parquet"))
+    for protocol in SETTINGS.evaluation.protocols:
+        pairs.write(SETTINGS, protocol)
+        for method in SETTINGS.methods:
+            reenact.reenact(SETTINGS, method, protocol)
+    metrics().to_parquet(layout.run(SETTINGS) / "metrics.parquet")
+    yield folder
+    patch.undo()
+
+
+def test_every_figure_of_the_workflow_is_written(project):
+    folder = run.write(SETTINGS)
+    for name in ("comparison", "training", "methods", "cross_identity", "multiview", "plane_bases"):
+        picture = np.array(Image.open(folder / f"{name}.png").convert("RGB"))
+        assert picture.std() > 10, name
+    for name, frames in (("cross_identity", 20), ("multiview", 36)):
+        assert Image.open(folder / f"{name}.gif").n_frames == frames
+
+
+def test_a_grid_puts_every_picture_in_its_place():
+    colours = np.arange(6).reshape(2, 3) * 40 + 20
+    pictures = [[np.full((8, 8, 3), value, np.uint8) for value in row] for row in colours]
+    drawn = np.array(grid.Grid(columns=["a", "b", "c"], rows=["x", "y"], cell=10, heading=40).draw(pictures))
+    for row in range(2):
+        for column in range(3):
+            assert (drawn[30 + 14 * row + 5, 44 + 14 * column + 5] == colours[row, column]).all()
+
+
+def test_the_cast_drives_other_people_than_the_sources(project):
+    cast = Cast(SETTINGS)
+    people = cast.store.index["person"]
+    sources, drivers = cast.sources(3), [cast.striking(clip) for clip in cast.driving_clips(3)]
+    assert people[sources].nunique() == 3
+    assert people[drivers].nunique() == 3
+    assert cast.name == "planedict"
+
+
+def test_moving_a_basis_changes_the_face(project):
+    picture = np.array(bases.draw(Cast(SETTINGS)))
+    assert picture.shape[1] > 10 * 104
+
+
+def test_a_camera_on_its_way_changes_the_picture(project):
+    frames = views.moving(Cast(SETTINGS), people=1, frames=4)
+    assert np.abs(np.asarray(frames[0], float) - np.asarray(frames[2], float)).max() > 0
+    assert len(crossing.moving(Cast(SETTINGS), sources=1, drivers=1, frames=9)) == 9
+
+
+def test_a_table_shows_the_numbers_intervals_and_failures():
+    text = table.as_markdown(metrics(), SETTINGS.methods)
+    assert "0.93<br>0.91 … 0.95, 1 of 8 failed" in text
+    assert "| copy-source | 1 | – |" in text
+    assert "| planedict |" in text
+    page = table.as_html(metrics(), SETTINGS.methods)
+    assert "<td>0.93<small>0.91 … 0.95, 1 of 8 failed</small></td>" in page
+
+
+def test_without_metrics_the_sentence_says_what_to_do(project):
+    with pytest.raises(UserError, match=r"metrics\.parquet: is missing; make it with 'thedit aggregate'"):
+        run.write(SETTINGS.model_copy(update={"run": "other"}))

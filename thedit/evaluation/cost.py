@@ -1,0 +1,149 @@
+"""What each method costs, measured here: parameters, arithmetic, speed and memory, beside what it was trained with.
+
+All methods of a run are measured one after the other by one call, on one device, each in a fresh process, so that
+the columns can be compared. What others publish about their methods is never copied into them.
+"""
+
+import json
+import multiprocessing
+import resource
+import statistics
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors import safe_open
+from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
+
+from thedit import camera, provenance
+from thedit.config import Config, digest
+from thedit.evaluation import layout
+from thedit.files import atomic
+from thedit.methods import registry
+from thedit.methods.base import Method
+from thedit.methods.external import External
+from thedit.methods.registry import Spec
+from thedit.shards.batch import FrameBatch
+
+WARM_UP, REPEATS, MOST_SECONDS = 3, 30, 3.0
+
+
+def measure(config: Config) -> pd.DataFrame:
+    """A row a method of the run, also written to ``results/<run>/cost.parquet``.
+
+    method, kind, licence       as in its spec
+    trained_by                  ``this run``, ``its authors`` or ``nobody`` for a bound
+    training_images, _hours     pairs seen and hours spent, from the weights' metadata; NaN if not trained by this run
+    equal_budget                whether it saw as many pairs as every other method that this run trained
+    parameters                  numbers in the method
+    encode_gflops, drive_gflops arithmetic for one source, and for one frame: 1e-9 times the multiplications and
+                                additions of convolutions and matrix products in the plain torch path
+    frames_per_second           driven frames, one at a time, the median of up to 30; the source is encoded before
+    peak_mib                    GPU: peak of the memory that torch holds. CPU: growth of the process's largest
+                                resident size. Both include the parameters.
+    device, size, preset, config_hash, code_version
+    reason                      why the measured columns are NaN, if they are
+    """
+    table = pd.DataFrame([_row(config, name) for name in tqdm(config.methods, desc="cost", unit="method")])
+    pairs = table.loc[table["trained_by"] == "this run", "training_images"]
+    table["equal_budget"] = (table["trained_by"] == "this run") & (pairs.nunique() == 1)
+    path = layout.run(config) / "cost.parquet"
+    with atomic(path) as sibling:
+        table.to_parquet(sibling, index=False)
+    return table
+
+
+def profile(spec: Spec, preset: str, size: int, device: str) -> dict[str, float]:
+    """The measured columns of a method, for pictures of ``size`` pixels a side; to be called in a fresh process."""
+    before = _peak_bytes(device)
+    method = spec.build(preset, size).eval().requires_grad_(False)
+    frame = _frame(size)
+    with torch.no_grad():
+        with FlopCounterMode(display=False) as encoding:
+            code = method.encode(frame)
+        with FlopCounterMode(display=False) as driving:
+            method.drive(code, frame, frame.camera)
+        method, frame = method.to(device), frame.to(device)
+        code = method.encode(frame)
+        seconds = _seconds(method, code, frame, device)
+    return {
+        "parameters": sum(parameter.numel() for parameter in method.parameters()),
+        "encode_gflops": encoding.get_total_flops() / 1e9,
+        "drive_gflops": driving.get_total_flops() / 1e9,
+        "frames_per_second": 1 / seconds,
+        "peak_mib": (_peak_bytes(device) - before) / 2**20,
+    }
+
+
+def _row(config: Config, name: str) -> dict[str, Any]:
+    spec = registry.find(name)
+    size, preset = config.data.preprocess.size, config.train.preset
+    reason = ""
+    if spec.kind == "bound":
+        reason = "copies a picture"
+    elif issubclass(spec.load_class(), External):
+        reason = "runs in an environment of its own"
+    row: dict[str, Any] = {
+        "method": name,
+        "kind": spec.kind,
+        "licence": spec.licence,
+        "trained_by": "this run" if spec.trained else "nobody" if spec.kind == "bound" else "its authors",
+        **_training(layout.weights(config, name)),
+        "size": size,
+        "preset": preset if spec.trained else "",
+        "device": provenance.device(),
+        "config_hash": digest(config),
+        "code_version": provenance.code_version(),
+        "reason": reason,
+    }
+    if not reason:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            row |= pool.submit(profile, spec, preset, size, device).result()
+    return row
+
+
+def _training(weights: Path) -> dict[str, float]:
+    """What the weights' metadata tell of their training."""
+    if not weights.is_file():
+        return {"training_images": float("nan"), "training_hours": float("nan")}
+    with safe_open(weights, framework="pt") as file:
+        facts = file.metadata()
+    return {"training_images": json.loads(facts["images"]), "training_hours": json.loads(facts["seconds"]) / 3600}
+
+
+def _seconds(method: Method, code: Any, frame: FrameBatch, device: str) -> float:
+    """Median wall time of one driven frame."""
+    times: list[float] = []
+    while len(times) < WARM_UP + REPEATS and (len(times) < WARM_UP + 3 or sum(times) < MOST_SECONDS):
+        start = time.perf_counter()
+        method.drive(code, frame, frame.camera)
+        if device == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[WARM_UP:])
+
+
+def _peak_bytes(device: str) -> int:
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated()
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _frame(size: int) -> FrameBatch:
+    """One frame of noise, seen from the front."""
+    random = torch.Generator().manual_seed(0)
+    return FrameBatch(
+        image=2 * torch.rand(1, 3, size, size, generator=random) - 1,
+        parts=torch.ones(1, 1, size, size, dtype=torch.uint8),
+        camera=camera.label(camera.orbit(0.0, 0.0), camera.intrinsics()).unsqueeze(0),
+        landmarks=torch.full((1, 68, 2), 0.5),
+        expression=torch.zeros(1, 52),
+        identity=torch.zeros(1, 1),
+    )

@@ -1,0 +1,47 @@
+"""Cross-identity reenactment: every source with every driver, as a still figure and animated."""
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from thedit.figures.cast import Cast
+from thedit.figures.grid import Grid
+
+
+def still(cast: Cast, sources: int = 5, drivers: int = 6) -> Image.Image:
+    """One row a source, one column a driver."""
+    chosen = [cast.striking(clip) for clip in cast.driving_clips(drivers)]
+    rows = [[None, *map(cast.store.picture, chosen)]]
+    for source in tqdm(cast.sources(sources), desc="cross-identity grid", unit="source"):
+        rows.append([cast.store.picture(source), *cast.perform(source, chosen)])
+    grid = Grid(
+        columns=["source", *(f"driver {number + 1}" for number in range(len(chosen)))],
+        column_breaks=[1],
+        row_breaks=[1],
+    )
+    return grid.draw(rows)
+
+
+def moving(cast: Cast, sources: int = 3, drivers: int = 4, frames: int = 20) -> list[Image.Image]:
+    """The same, animated: the drivers move, the sources are single pictures."""
+    clips = [clip[_steps(len(clip), frames)].tolist() for clip in cast.driving_clips(drivers)]
+    chosen = cast.sources(sources)
+    results = [
+        [cast.perform(source, clip) for clip in clips]
+        for source in tqdm(chosen, desc="cross-identity animation", unit="source")
+    ]
+    grid = Grid(columns=["source", *["driver"] * len(clips)], cell=112, column_breaks=[1], row_breaks=[1])
+    shown = []
+    for moment in range(frames):
+        rows = [[None, *(cast.store.picture(clip[moment]) for clip in clips)]]
+        rows += [
+            [cast.store.picture(source), *(driven[moment] for driven in row)] for source, row in zip(chosen, results)
+        ]
+        shown.append(grid.draw(rows))
+    return shown
+
+
+def _steps(available: int, frames: int) -> np.ndarray:
+    """``frames`` positions in a clip: its own frames in order, there and back again if it is shorter."""
+    there_and_back = [*range(available), *range(available - 2, 0, -1)] or [0]
+    return np.resize(np.array(there_and_back), frames)
