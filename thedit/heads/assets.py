@@ -45,6 +45,8 @@ class Assets:
     uv           (T, 3, 2) float32 in [0, 1], texture coordinates of each triangle's corners, v upwards
     part         (T,) int32, see `PARTS`
     landmarks    (68,) int64, vertices of the iBUG landmarks
+    lips         (V,) float32 in [0, 1], the red of the lips
+    lids         (V,) float32 in [0, 1], the eyelids
     bank         (P, K) float32, identity coefficients of sampled people
     traits       (P, 6) float32 in [0, 1], see `TRAITS`
     """
@@ -56,6 +58,8 @@ class Assets:
     uv: Tensor
     part: Tensor
     landmarks: Tensor
+    lips: Tensor
+    lids: Tensor
     bank: Tensor
     traits: Tensor
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -73,15 +74,22 @@ def build(out: str | Path) -> None:
     identity, bank = _principal_components(people - mean, importance)
     actions = [_read_target(root / f"faceunits01/targets/faceunits/{name}.target", keep) for name in ACTIONS]
 
-    first, second = [0, 1, 2], [0, 2, 3]
+    corners = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    corner_uv = np.concatenate([quad_uv[:, [0, 1, 2]], quad_uv[:, [0, 2, 3]]])
+    part = np.concatenate([quad_part, quad_part])
+    order = np.argsort(part, kind="stable")
+    texture = np.zeros((len(keep), 2), np.float32)
+    texture[number[corners[order[::-1]]]] = corners_uv[corner_uv[order[::-1]]]  # one of a vertex's texture places
     tensors = {
         "mean": torch.from_numpy(mean + np.array(PIVOT, np.float32)),
         "identity": identity.half(),
         "actions": torch.from_numpy(np.stack(actions) * DECIMETRE).half(),
-        "triangles": torch.from_numpy(number[np.concatenate([quads[:, first], quads[:, second]])].astype(np.int32)),
-        "uv": torch.from_numpy(corners_uv[np.concatenate([quad_uv[:, first], quad_uv[:, second]])]),
-        "part": torch.from_numpy(np.concatenate([quad_part, quad_part])),
+        "triangles": torch.from_numpy(number[corners[order]].astype(np.int32)),
+        "uv": torch.from_numpy(corners_uv[corner_uv[order]]),
+        "part": torch.from_numpy(part[order]),
         "landmarks": torch.from_numpy(landmarks),
+        "lips": torch.from_numpy(_mask(root / "mpfb2/textures/mpfb_lips.jpg", texture)),
+        "lids": torch.from_numpy(_mask(root / "mpfb2/textures/mpfb_eyelids.jpg", texture)),
         "bank": bank.half(),
         "traits": torch.from_numpy(traits),
     }
@@ -136,6 +144,13 @@ def _head_faces(
         pieces.append((more, more_uv, np.full(len(more), PARTS[label], np.int32)))
     quads, quad_uv, part = (np.concatenate(column) for column in zip(*pieces))
     return quads, quad_uv, part
+
+
+def _mask(path: Path, texture: Array) -> Array:
+    """Brightness (V,) in [0, 1] of a picture at texture coordinates (V, 2), v upwards."""
+    picture = np.asarray(Image.open(path).convert("L"), np.float32) / 255
+    column, row = (texture * [1, -1] + [0, 1]).T * (np.array(picture.shape[::-1]) - 1)[:, None]
+    return picture[row.round().astype(int).clip(0, len(picture) - 1), column.round().astype(int)]
 
 
 def _read_target(path: Path, keep: NDArray[np.int64]) -> Array:

@@ -1,0 +1,231 @@
+"""AnnyHeads on disk: video files as a camera would record them, a sample sheet, and the truth beside them.
+
+A clip follows from (seed, split, person's index, clip's index) alone, so clips can be made in any order by any number
+of processes, and again at any time: `Truth` renders a recorded person with another expression or from elsewhere.
+"""
+
+import csv
+import hashlib
+import json
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import av
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from thedit import camera, config
+from thedit.errors import UserError
+from thedit.files import atomic
+from thedit.heads import motion, people, scene
+from thedit.heads.assets import Assets
+from thedit.heads.motion import Motion
+from thedit.heads.renderer import Frames, Renderer
+from thedit.heads.scene import Scene
+
+DEPTH_UNIT = 1e-4  # world units a step of the stored depth
+NOISE = 1.6  # standard deviation of the camera's noise, of 255
+QUALITY = "15"  # x264's constant rate factor
+Split = Literal["train", "test"]
+SPLITS: tuple[Split, Split] = ("train", "test")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip of a data set: its name is ``<split>-<person>/<clip>``."""
+
+    split: Split
+    person: int
+    number: int
+
+    @property
+    def name(self) -> str:
+        """As in ``test-0002/01``."""
+        return f"{self.split}-{self.person:04d}/{self.number:02d}"
+
+    def generator(self, seed: int, purpose: int) -> np.random.Generator:
+        """Random numbers that belong to this clip and one purpose."""
+        return np.random.default_rng([seed, zlib.crc32(self.name.encode()), purpose])
+
+
+def clips(heads: config.Heads) -> list[Clip]:
+    """All clips of a data set, training people first."""
+    counts = {"train": heads.train_people, "test": heads.test_people}
+    return [Clip(split, i, k) for split in SPLITS for i in range(counts[split]) for k in range(heads.clips_per_person)]
+
+
+def fingerprint(heads: config.Heads) -> str:
+    """Changes whenever a clip would look different: with size, length, seed or the code of this folder."""
+    code = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        code.update(path.read_bytes())
+    return config.digest([heads.size, heads.frames_per_clip, heads.seed, code.hexdigest()])
+
+
+def finished(folder: Path, clip: Clip, key: str) -> bool:
+    """Whether the clip's files are there and were made with this fingerprint; the truth is written last."""
+    path = folder / "truth" / f"{clip.name}.parquet"
+    try:
+        return (pq.read_schema(path).metadata or {}).get(b"fingerprint") == key.encode()
+    except (OSError, pa.ArrowInvalid):
+        return False
+
+
+def record(renderer: Renderer, heads: config.Heads, clip: Clip, folder: Path, key: str) -> None:
+    """Render one clip and write its video, its truth and, for test people, its maps."""
+    person = people.sample(renderer.assets, heads.seed, clip.person + 1, clip.split)[clip.person]
+    moves, light = _moves(heads, clip), _light(heads.seed, clip)
+    frames = renderer.render(person, moves.expression, moves.camera, light, maps=clip.split == "test")
+    _write_video(folder / "videos" / f"{clip.name}.mp4", frames.image, clip.generator(heads.seed, 3))
+    if clip.split == "test":
+        _write_maps(folder / "truth" / f"{clip.name}.maps.arrow", frames)
+    _write_truth(folder / "truth" / f"{clip.name}.parquet", renderer.assets, clip, person.identity, moves, key)
+
+
+def write_sheet(folder: Path, heads: config.Heads) -> None:
+    """The sample sheet, and the settings that `Truth` needs."""
+    with atomic(folder / "sheet.csv") as path, open(path, "w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["video", "person", "split", "start", "end"])
+        for clip in clips(heads):
+            writer.writerow([f"videos/{clip.name}.mp4", clip.name.split("/")[0], clip.split, "", ""])
+    with atomic(folder / "heads.json") as path:
+        path.write_text(json.dumps(heads.model_dump(mode="json"), indent=2) + "\n")
+
+
+class Truth:
+    """True pictures of the people of a rendered data set, in situations that were never recorded.
+
+    folder: the data set; size: side of the wanted pictures; raises `UserError` if the folder is no such data set.
+    """
+
+    def __init__(self, folder: str | Path, assets: Assets, size: int, device: str = "cpu"):
+        path = Path(folder) / "heads.json"
+        try:
+            self.heads = config.parse(json.loads(path.read_text()), config.Heads, path)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: cannot be read; make the data set with 'thedit heads render'.") from error
+        self.size = size
+        self.factor = max(round(self.heads.size / size), 1)
+        self._fine = Renderer(assets, size * self.factor, device)
+        self._maps = Renderer(assets, size, device)
+        self._people: dict[str, people.Person] = {}
+
+    def frames(
+        self, clip: str, expression: Tensor, cameras: Tensor, *, recorded: Tensor | None = None,
+        window: Tensor | None = None,
+    ) -> Frames:  # fmt: skip
+        """The person of ``clip`` (as in ``test-0002/01``), in that clip's light and before its background.
+
+        expression (T, 52), cameras (T, 25); ``recorded`` and ``window`` as in `Renderer.render`. The picture is
+        rendered at the recorded size and averaged down; mask, depth and correspondence are those of pixel centres.
+        """
+        split, index = clip.split("/")[0].split("-")
+        which = Clip("test" if split == "test" else "train", int(index), int(clip.split("/")[1]))
+        light = _light(self.heads.seed, which)
+        name = clip.split("/")[0]
+        if name not in self._people:
+            sampled = people.sample(self._fine.assets, self.heads.seed, which.person + 1, which.split)
+            self._people[name] = sampled[which.person]
+        person = self._people[name]
+        fine = self._fine.render(person, expression, cameras, light, recorded=recorded, window=window)
+        seen = self._maps.render(person, expression, cameras, light, recorded=recorded, window=window, maps=True)
+        blocks = fine.image.reshape(len(fine.image), self.size, self.factor, self.size, self.factor, 3)
+        image = (blocks.astype(np.float32).mean((2, 4)) + 0.5).astype(np.uint8)
+        return Frames(image, seen.mask, seen.depth, seen.triangle, seen.barycentric)
+
+
+def read_maps(path: str | Path) -> Frames:
+    """The stored maps of a clip, without the pictures (``image`` has no frames)."""
+    with pa.memory_map(str(path)) as source:
+        table = pa.ipc.open_file(source).read_all()
+    side = int(table.schema.metadata[b"side"])
+
+    def column(name: str, dtype: type, *more: int) -> NDArray:
+        return np.stack([np.frombuffer(cell.as_py(), dtype).reshape(side, side, *more) for cell in table[name]])
+
+    return Frames(
+        image=np.zeros((0, side, side, 3), np.uint8),
+        mask=column("mask", np.uint8),
+        depth=column("depth", np.uint16).astype(np.float32) * np.float32(DEPTH_UNIT),
+        triangle=column("triangle", np.int16).astype(np.int32),
+        barycentric=column("barycentric", np.uint8, 2).astype(np.float32) / 255,
+    )
+
+
+def _moves(heads: config.Heads, clip: Clip) -> Motion:
+    return motion.animate(clip.generator(heads.seed, 1), heads.frames_per_clip)
+
+
+def _light(seed: int, clip: Clip) -> Scene:
+    return scene.sample(clip.generator(seed, 2))
+
+
+def _write_video(path: Path, images: NDArray[np.uint8], generator: np.random.Generator) -> None:
+    size = images.shape[1]
+    with atomic(path) as sibling, av.open(str(sibling), "w") as container:
+        stream = container.add_stream("libx264", rate=int(motion.RATE), options={"crf": QUALITY, "preset": "fast"})
+        stream.width = stream.height = size
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.thread_count = 1  # the same bytes everywhere
+        for image in images:
+            noisy = image + generator.normal(0, NOISE, image.shape)
+            frame = av.VideoFrame.from_ndarray(noisy.clip(0, 255).round().astype(np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def _write_truth(
+    path: Path, assets: Assets, clip: Clip, identity: NDArray[np.float32], moves: Motion, key: str
+) -> None:
+    frames = len(moves.camera)
+    rest = assets.vertices(torch.from_numpy(identity))[assets.landmarks]
+    points = rest + torch.einsum("tk,kvc->tvc", moves.expression, assets.actions[:, assets.landmarks])
+    landmarks = camera.project(points, moves.camera)
+
+    def rows(values: NDArray) -> pa.FixedSizeListArray:
+        flat = np.ascontiguousarray(values, np.float32).reshape(frames, -1)
+        return pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), flat.shape[1])
+
+    person, number = clip.name.split("/")
+    table = pa.table(
+        {
+            "person": [person] * frames,
+            "clip": [number] * frames,
+            "split": [clip.split] * frames,
+            "frame": pa.array(range(frames), pa.int32()),
+            "camera": rows(moves.camera.numpy()),
+            "expression": rows(moves.expression.numpy()),
+            "identity": rows(np.broadcast_to(identity, (frames, len(identity)))),
+            "landmarks": rows(landmarks.numpy()),
+        },
+        metadata={"fingerprint": key},
+    )
+    with atomic(path) as sibling:
+        pq.write_table(table, sibling, compression="zstd")
+
+
+def _write_maps(path: Path, frames: Frames) -> None:
+    assert frames.mask is not None and frames.depth is not None
+    assert frames.triangle is not None and frames.barycentric is not None
+    columns = {
+        "mask": frames.mask,
+        "depth": (frames.depth / DEPTH_UNIT).round().clip(0, 65535).astype(np.uint16),
+        "triangle": frames.triangle.astype(np.int16),
+        "barycentric": (frames.barycentric * 255).round().clip(0, 255).astype(np.uint8),
+    }
+    table = pa.table(
+        {"frame": pa.array(range(len(frames.mask)), pa.int32())}
+        | {name: [picture.tobytes() for picture in values] for name, values in columns.items()},
+        metadata={"side": str(frames.mask.shape[1]), "depth_unit": str(DEPTH_UNIT)},
+    )
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with atomic(path) as sibling, pa.OSFile(str(sibling), "wb") as sink:
+        with pa.ipc.new_file(sink, table.schema, options=options) as writer:
+            writer.write_table(table)

@@ -1,0 +1,183 @@
+"""Motion of a talking head: speech, blinks, gaze, expressions, head and camera, at 25 frames a second."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+from torch import Tensor
+
+from thedit import camera
+from thedit.heads.assets import ACTIONS
+from thedit.heads.figure import NECK
+
+Array = NDArray[np.float64]
+RATE = 25.0
+
+# Mouth shapes of speech as mixes of facial actions (both sides where an action has sides).
+VISEMES: dict[str, dict[str, float]] = {
+    "silence": {},
+    "aa": {"jawOpen": 0.42, "mouthLowerDown": 0.3, "mouthUpperUp": 0.18},
+    "ee": {"jawOpen": 0.14, "mouthStretch": 0.35, "mouthSmile": 0.2, "mouthLowerDown": 0.3, "mouthUpperUp": 0.2},
+    "ih": {"jawOpen": 0.2, "mouthStretch": 0.2, "mouthLowerDown": 0.25, "mouthUpperUp": 0.12},
+    "oh": {"jawOpen": 0.28, "mouthFunnel": 0.5, "mouthPucker": 0.15},
+    "oo": {"jawOpen": 0.1, "mouthPucker": 0.6, "mouthFunnel": 0.3},
+    "mm": {"mouthPress": 0.35, "mouthRollLower": 0.3, "mouthRollUpper": 0.25, "mouthClose": 0.02},
+    "ff": {"jawOpen": 0.06, "mouthRollLower": 0.4, "mouthUpperUp": 0.3},
+    "th": {"jawOpen": 0.16, "tongueOut": 0.12, "mouthLowerDown": 0.2},
+    "sh": {"jawOpen": 0.08, "mouthFunnel": 0.4, "mouthUpperUp": 0.2, "mouthLowerDown": 0.3},
+}
+MOODS: dict[str, dict[str, float]] = {
+    "neutral": {},
+    "smile": {"mouthSmile": 0.6, "cheekSquint": 0.45, "eyeSquint": 0.2, "mouthDimple": 0.2},
+    "sad": {"mouthFrown": 0.5, "browInnerUp": 0.6, "mouthShrugLower": 0.25},
+    "angry": {"browDown": 0.7, "noseSneer": 0.35, "mouthPress": 0.25, "eyeSquint": 0.3},
+    "surprise": {"browInnerUp": 0.6, "browOuterUp": 0.7, "eyeWide": 0.55, "jawOpen": 0.12},
+    "doubt": {"browDownLeft": 0.5, "browOuterUpRight": 0.6, "mouthLeft": 0.3, "mouthFrown": 0.2},
+}
+BLINK = (0.25, 0.75, 1.0, 0.95, 0.6, 0.3, 0.1)
+
+
+@dataclass(frozen=True)
+class Motion:
+    """T frames. expression (T, 52) in [0, 1]; camera (T, 25) labels of the recorded picture, in the head's frame."""
+
+    expression: Tensor
+    camera: Tensor
+
+
+def animate(generator: np.random.Generator, frames: int) -> Motion:
+    """One clip's motion: facial actions, and the head's and the camera's as camera labels."""
+    yaw, pitch, roll, *shift = _head(generator, frames)
+    expression = _speech(generator, frames) + _moods(generator, frames)
+    _look(expression, generator, yaw, pitch)
+    _blink(expression, generator)
+    expression = np.clip(expression, 0, 1)
+    return Motion(torch.from_numpy(expression).float(), _record(generator, yaw, pitch, roll, np.stack(shift, -1)))
+
+
+def _head(generator: np.random.Generator, frames: int) -> list[Array]:
+    """Yaw, pitch, roll in degrees and shift along three axes in world units, each (T,)."""
+    lively = generator.uniform(0.5, 1.3)
+    spreads = (13.0, 6.5, 4.5, 0.012, 0.006, 0.01)
+    offsets = (9.0, 5.0, 3.0, 0.012, 0.01, 0.0)
+    return [
+        generator.normal(0, offset) + lively * spread * _smooth_noise(generator, frames, 11.0)
+        for spread, offset in zip(spreads, offsets)
+    ]
+
+
+def _record(generator: np.random.Generator, yaw: Array, pitch: Array, roll: Array, shift: Array) -> Tensor:
+    """Camera labels (T, 25): a camera of its own focal length and place in the room films the moving head."""
+    frames = len(yaw)
+    coverage = generator.uniform(0.62, 0.76)  # world units that the picture's side shows at the head
+    distance = generator.uniform(1.8, 4.5)
+    towards = np.array([generator.normal(0, 0.015), -0.035 + generator.normal(0, 0.015), 0.05])
+    pose = camera.orbit(
+        float(generator.normal(0, 4)), float(generator.normal(0, 4)), float(generator.normal(0, 1)), distance,
+        (float(towards[0]), float(towards[1]), float(towards[2])),
+    ).double()  # fmt: skip
+    pose = pose.repeat(frames, 1, 1)
+    drift = np.stack([_smooth_noise(generator, frames, 12.0) for _ in range(3)], -1)
+    pose[:, :3, 3] += torch.from_numpy(drift * 0.003)
+
+    head = torch.eye(4, dtype=torch.float64).repeat(frames, 1, 1)  # head to room
+    angles = (torch.from_numpy(np.radians(values)) for values in (yaw, pitch, roll))
+    head[:, :3, :3] = _rotation(*angles)
+    neck = torch.tensor(NECK, dtype=torch.float64)
+    head[:, :3, 3] = neck - head[:, :3, :3] @ neck + torch.from_numpy(shift)
+    return camera.label(torch.linalg.inv(head) @ pose, camera.intrinsics(distance / coverage).double()).float()
+
+
+def _rotation(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
+    """Rotations (T, 3, 3) by angles in radians about y, then x, then z of the head."""
+    one, zero = torch.ones_like(yaw), torch.zeros_like(yaw)
+
+    def matrix(rows: list[list[Tensor]]) -> Tensor:
+        return torch.stack([torch.stack(row, -1) for row in rows], -2)
+
+    about_y = matrix([[yaw.cos(), zero, yaw.sin()], [zero, one, zero], [-yaw.sin(), zero, yaw.cos()]])
+    about_x = matrix([[one, zero, zero], [zero, pitch.cos(), -pitch.sin()], [zero, pitch.sin(), pitch.cos()]])
+    about_z = matrix([[roll.cos(), -roll.sin(), zero], [roll.sin(), roll.cos(), zero], [zero, zero, one]])
+    return about_y @ about_x @ about_z
+
+
+def _speech(generator: np.random.Generator, frames: int) -> Array:
+    """Visemes of 70 to 190 ms in phrases with pauses."""
+    track = np.zeros((frames + 50, len(ACTIONS)))
+    loudness = generator.uniform(0.7, 1.35)
+    names = [name for name in VISEMES if name != "silence"]
+    talks, frame = generator.random() < 0.75, 0
+    while frame < len(track):
+        phrase = int(generator.uniform(0.6, 2.2) * RATE) if talks else int(generator.uniform(0.2, 0.9) * RATE)
+        end = min(frame + phrase, len(track))
+        while talks and frame < end:
+            length = max(int(round(generator.uniform(0.07, 0.19) * RATE)), 2)
+            shape = _mix(VISEMES[names[generator.integers(len(names))]])
+            track[frame : min(frame + length, end)] = shape * loudness * generator.uniform(0.6, 1.15)
+            frame += length
+        frame, talks = end, not talks
+    return gaussian_filter1d(track, 1.15, axis=0, mode="nearest")[25 : 25 + frames]
+
+
+def _moods(generator: np.random.Generator, frames: int) -> Array:
+    """A mood that swells and fades, with brows and corners of the mouth that wander."""
+    names = list(MOODS)
+    first, second = (names[i] for i in generator.choice(len(names), 2, replace=False, p=[0.3, 0.3, 0.1, 0.1, 0.1, 0.1]))
+    share = 0.5 + 0.5 * np.tanh(1.5 * _smooth_noise(generator, frames, 14.0))[:, None]
+    strength = generator.uniform(0.2, 1.0)
+    track = strength * (share * _mix(MOODS[first]) + (1 - share) * _mix(MOODS[second]))
+    for name, size in (("browInnerUp", 0.2), ("browOuterUp", 0.2), ("browDown", 0.2), ("mouthSmile", 0.15),
+                       ("mouthLeft", 0.08), ("mouthRight", 0.08), ("cheekPuff", 0.06)):  # fmt: skip
+        track = track + np.maximum(_smooth_noise(generator, frames, 7.0), 0)[:, None] * size * _mix({name: 1.0})
+    return track
+
+
+def _look(expression: Array, generator: np.random.Generator, yaw: Array, pitch: Array) -> None:
+    """Saccades between fixations that mostly counter the head's turn; the lids follow the gaze."""
+    frames = len(yaw)
+    aim = np.zeros((frames, 2))
+    frame = 0
+    while frame < frames:
+        length = int(generator.uniform(0.3, 1.6) * RATE)
+        aim[frame : frame + length] = generator.normal(0, [9, 5])
+        frame += length
+    aside = np.clip(aim[:, 0] - 0.8 * yaw, -32, 32) / 32  # positive: to the head's left
+    up = np.clip(aim[:, 1] + 0.7 * pitch, -25, 25) / 25
+    aside, up = gaussian_filter1d(aside, 0.5), gaussian_filter1d(up, 0.5)
+    for side, outwards in (("Left", aside), ("Right", -aside)):
+        expression[:, ACTIONS.index(f"eyeLookOut{side}")] = np.maximum(outwards, 0)
+        expression[:, ACTIONS.index(f"eyeLookIn{side}")] = np.maximum(-outwards, 0)
+        expression[:, ACTIONS.index(f"eyeLookUp{side}")] = np.maximum(up, 0)
+        expression[:, ACTIONS.index(f"eyeLookDown{side}")] = np.maximum(-up, 0)
+
+
+def _blink(expression: Array, generator: np.random.Generator) -> None:
+    """Blinks every few seconds; the lids otherwise rest a little lowered."""
+    frames = len(expression)
+    closed = np.full(frames + len(BLINK), abs(generator.normal(0, 0.06)))
+    at = int(generator.uniform(0, 2.5) * RATE)
+    while at < frames:
+        closed[at : at + len(BLINK)] = np.maximum(closed[at : at + len(BLINK)], BLINK)
+        at += int(generator.uniform(1.2, 4.5) * RATE)
+    for side in ("Left", "Right"):
+        lid = expression[:, ACTIONS.index(f"eyeBlink{side}")]
+        np.maximum(lid, closed[:frames], out=lid)
+        expression[:, ACTIONS.index(f"eyeWide{side}")] *= 1 - closed[:frames]
+
+
+def _mix(weights: dict[str, float]) -> Array:
+    """Coefficients (52,) of named actions; a name without its side means both."""
+    vector = np.zeros(len(ACTIONS))
+    for name, weight in weights.items():
+        for index in [i for i, action in enumerate(ACTIONS) if action in (name, f"{name}Left", f"{name}Right")]:
+            vector[index] = weight
+    return vector
+
+
+def _smooth_noise(generator: np.random.Generator, frames: int, width: float) -> Array:
+    """Gaussian noise of unit variance (T,), low-passed over ``width`` frames."""
+    margin = int(4 * width)
+    noise = gaussian_filter1d(generator.normal(0, 1, frames + 2 * margin), width)[margin : margin + frames]
+    return noise * np.sqrt(2 * np.sqrt(np.pi) * width)

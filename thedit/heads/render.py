@@ -1,0 +1,70 @@
+"""Renders a whole data set with several processes; finished clips are kept."""
+
+import ctypes
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import groupby
+from multiprocessing import get_context
+from pathlib import Path
+
+from tqdm import tqdm
+
+from thedit.config import Heads
+from thedit.heads.dataset import Clip, clips, fingerprint, finished, record, write_sheet
+
+
+def render(heads: Heads, out: str | Path, assets: str | Path, jobs: int) -> None:
+    """Write videos, truth and sample sheet of a data set to ``out``; ``assets`` is the head asset file."""
+    folder, key = Path(out), fingerprint(heads)
+    todo = [clip for clip in clips(heads) if not finished(folder, clip, key)]
+    tasks = [list(group) for _, group in groupby(todo, key=lambda clip: (clip.split, clip.person))]
+    with tqdm(total=len(todo) * heads.frames_per_clip, unit="frame", desc="heads", disable=not todo) as progress:
+        for done in _run(tasks, heads, folder, Path(assets), key, jobs):
+            progress.update(done * heads.frames_per_clip)
+    write_sheet(folder, heads)
+
+
+def _run(tasks: list[list[Clip]], heads: Heads, folder: Path, assets: Path, key: str, jobs: int) -> Iterator[int]:
+    if jobs == 1:
+        _start(heads, assets)
+        yield from (_person(task, heads, folder, key) for task in tasks)
+        return
+    # Spawned, not forked: warp's and torch's threads don't survive a fork.
+    context = get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, max(len(tasks), 1)), context, _start, (heads, assets, os.getpid())) as pool:
+        futures = [pool.submit(_person, task, heads, folder, key) for task in tasks]
+        try:
+            yield from (future.result() for future in as_completed(futures))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+_renderer = None
+
+
+def _start(heads: Heads, assets: Path, parent: int | None = None) -> None:
+    """Prepare this process; a child dies with its parent."""
+    global _renderer
+    import torch
+
+    from thedit.heads.assets import load
+    from thedit.heads.renderer import Renderer
+
+    if parent is not None:
+        death_signal = 1  # PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(death_signal, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+        torch.set_num_threads(1)
+    _renderer = Renderer(load(assets), heads.size)
+
+
+def _person(task: list[Clip], heads: Heads, folder: Path, key: str) -> int:
+    """Record the clips of one person; returns how many."""
+    assert _renderer is not None
+    for clip in task:
+        record(_renderer, heads, clip, folder, key)
+    return len(task)

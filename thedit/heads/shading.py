@@ -1,0 +1,536 @@
+# mypy: ignore-errors
+"""The ray caster's device code: one source for CPU and CUDA, compiled by warp.
+
+A sample is one camera ray: nearest hit of the skin mesh (deforms every frame) and of the hair mesh (rigid), then a
+shading model per material. Colours are linear RGB until `display`. Directions of light live in the camera's axes, so
+that light stays in the room while the head turns.
+"""
+
+import warp as wp
+
+wp.set_module_options({"fast_math": False, "fuse_fp": False, "enable_backward": False})
+
+# Labels of the mask; those of triangles come first and are `thedit.heads.assets.PARTS` + 1.
+LABELS = {
+    "background": 0,
+    "skin": 1,
+    "mouth": 2,
+    "eye_left": 3,
+    "eye_right": 4,
+    "teeth": 5,
+    "tongue": 6,
+    "lashes": 7,
+    "brows": 8,
+    "beard": 9,
+    "hair": 10,
+    "clothes": 11,
+}
+SKIN = wp.constant(1)
+MOUTH = wp.constant(2)
+EYE_LEFT = wp.constant(3)
+EYE_RIGHT = wp.constant(4)
+TEETH = wp.constant(5)
+TONGUE = wp.constant(6)
+LASHES = wp.constant(7)
+BROWS = wp.constant(8)
+BEARD = wp.constant(9)
+HAIR = wp.constant(10)
+CLOTHES = wp.constant(11)
+FAR = wp.constant(100.0)
+OFFSET = wp.constant(0.002)  # start of a secondary ray off its surface, world units
+EDGE_SAMPLES = wp.constant(4)
+
+
+@wp.struct
+class Look:
+    """One person: materials and everything that does not change from frame to frame."""
+
+    triangles: wp.array2d(dtype=wp.int32)  # (T, 3) of the deforming mesh
+    label: wp.array(dtype=wp.int32)  # (T,)
+    uv: wp.array2d(dtype=wp.vec2)  # (T of the assets, 3)
+    rest: wp.array(dtype=wp.vec3)  # (V,) positions on the mean face
+    occlusion: wp.array(dtype=wp.float32)  # (V,) share of the sky that is seen, 0 to 1
+    tangent: wp.array(dtype=wp.vec3)  # (V,) along strands
+    tint: wp.array(dtype=wp.vec3)  # (V,) colour of strands
+    texture: wp.array2d(dtype=wp.vec4)  # albedo and gloss; a negative gloss is cloth
+    hair: wp.uint64
+    hair_triangles: wp.array2d(dtype=wp.int32)
+    hair_normal: wp.array(dtype=wp.vec3)
+    hair_tangent: wp.array(dtype=wp.vec3)
+    hair_tint: wp.array(dtype=wp.vec3)
+    eye_left: wp.vec3  # centres of the eyeballs on the mean face
+    eye_right: wp.vec3
+    iris: wp.vec3
+    iris_size: wp.float32  # radians
+    pupil_size: wp.float32
+    pore_seed: wp.int32
+    pore_depth: wp.float32
+
+
+@wp.struct
+class Light:
+    """One clip's light, in the camera's axes, and its background."""
+
+    key: wp.vec3  # unit vector towards the light
+    key_colour: wp.vec3
+    ambient: wp.array(dtype=wp.vec3)  # (9,) polynomial of the normal, see `ambient`
+    background: wp.array2d(dtype=wp.vec3)  # display RGB
+    exposure: wp.float32
+
+
+@wp.struct
+class View:
+    """The frames' cameras."""
+
+    rotation: wp.array(dtype=wp.mat33)  # camera to world
+    centre: wp.array(dtype=wp.vec3)
+    lens: wp.array(dtype=wp.mat33)  # inverse intrinsics
+    room: wp.array(dtype=wp.mat33)  # camera to world of the recording camera, to which the light is attached
+    window: wp.array(dtype=wp.vec3)  # left, top, side of the background's part that is seen
+
+
+@wp.struct
+class Sample:
+    """What one ray found."""
+
+    colour: wp.vec3
+    label: wp.int32
+    distance: wp.float32
+    face: wp.int32
+    u: wp.float32
+    v: wp.float32
+
+
+@wp.func
+def ambient(coefficients: wp.array(dtype=wp.vec3), n: wp.vec3) -> wp.vec3:
+    """Irradiance of direction n from nine coefficients of the real spherical harmonics' polynomials."""
+    value = coefficients[0] + coefficients[1] * n[0] + coefficients[2] * n[1] + coefficients[3] * n[2]
+    value = value + coefficients[4] * (n[0] * n[1]) + coefficients[5] * (n[1] * n[2]) + coefficients[6] * (n[0] * n[2])
+    value = value + coefficients[7] * (3.0 * n[2] * n[2] - 1.0) + coefficients[8] * (n[0] * n[0] - n[1] * n[1])
+    return wp.max(value, wp.vec3(0.0, 0.0, 0.0))
+
+
+@wp.func
+def display(colour: wp.vec3) -> wp.vec3:
+    """Linear RGB to display RGB in [0, 1]: a soft shoulder, then the sRGB exponent."""
+    result = wp.vec3()
+    for i in range(3):
+        x = wp.max(colour[i], 0.0)
+        x = x * (1.0 + x / 4.0) / (1.0 + x)
+        result[i] = wp.pow(wp.min(x, 1.0), 1.0 / 2.2)
+    return result
+
+
+@wp.func
+def texture_at(texture: wp.array2d(dtype=wp.vec4), uv: wp.vec2) -> wp.vec4:
+    """Bilinear lookup; v upwards, texel centres at halves."""
+    rows = texture.shape[0]
+    columns = texture.shape[1]
+    x = wp.clamp(uv[0] * float(columns) - 0.5, 0.0, float(columns) - 1.001)
+    y = wp.clamp((1.0 - uv[1]) * float(rows) - 0.5, 0.0, float(rows) - 1.001)
+    i = int(x)
+    j = int(y)
+    fx = x - float(i)
+    fy = y - float(j)
+    top = texture[j, i] * (1.0 - fx) + texture[j, i + 1] * fx
+    bottom = texture[j + 1, i] * (1.0 - fx) + texture[j + 1, i + 1] * fx
+    return top * (1.0 - fy) + bottom * fy
+
+
+@wp.func
+def background_at(picture: wp.array2d(dtype=wp.vec3), x: float, y: float) -> wp.vec3:
+    """Bilinear lookup at normalised picture coordinates."""
+    px = wp.clamp(x, 0.0, 1.0) * (float(picture.shape[1]) - 1.001)
+    py = wp.clamp(y, 0.0, 1.0) * (float(picture.shape[0]) - 1.001)
+    i = int(px)
+    j = int(py)
+    fx = px - float(i)
+    fy = py - float(j)
+    top = picture[j, i] * (1.0 - fx) + picture[j, i + 1] * fx
+    bottom = picture[j + 1, i] * (1.0 - fx) + picture[j + 1, i + 1] * fx
+    return top * (1.0 - fy) + bottom * fy
+
+
+@wp.func
+def bump(seed: wp.int32, p: wp.vec3) -> float:
+    """Height of the skin's relief at a place of the mean face: pores and the finer folds."""
+    state = wp.rand_init(seed)
+    return wp.noise(state, p * 190.0) + 0.6 * wp.noise(state, p * 420.0)
+
+
+@wp.func
+def visible(mesh: wp.uint64, hair: wp.uint64, origin: wp.vec3, direction: wp.vec3, reach: float) -> float:
+    """1 where nothing stands between origin and light, else 0."""
+    if wp.mesh_query_ray_anyhit(mesh, origin, direction, reach):
+        return 0.0
+    if wp.mesh_query_ray_anyhit(hair, origin, direction, reach):
+        return 0.0
+    return 1.0
+
+
+@wp.func
+def openness(mesh: wp.uint64, origin: wp.vec3, normal: wp.vec3, reach: float, state: wp.uint32) -> float:
+    """Share of six cosine-distributed rays that leave the neighbourhood: occlusion inside eye sockets and mouth."""
+    helper = wp.vec3(1.0, 0.0, 0.0)
+    if wp.abs(normal[0]) > 0.7:
+        helper = wp.vec3(0.0, 1.0, 0.0)
+    tangent = wp.normalize(wp.cross(normal, helper))
+    bitangent = wp.cross(normal, tangent)
+    turn = 6.2831853 * wp.randf(state)
+    free = float(0.0)
+    for i in range(6):
+        angle = turn + 2.3999632 * float(i)
+        radius = wp.sqrt((float(i) + 0.5) / 6.0)
+        side = tangent * (radius * wp.cos(angle)) + bitangent * (radius * wp.sin(angle))
+        direction = side + normal * wp.sqrt(1.0 - radius * radius)
+        if not wp.mesh_query_ray_anyhit(mesh, origin, direction, reach):
+            free += 1.0
+    return free / 6.0
+
+
+@wp.func
+def highlight(n: wp.vec3, light: wp.vec3, eye: wp.vec3, sharpness: float, f0: float) -> float:
+    """Normalised Blinn-Phong lobe times Schlick's Fresnel term."""
+    half = wp.normalize(light + eye)
+    facing = wp.max(wp.dot(half, eye), 0.0)
+    fresnel = f0 + (1.0 - f0) * wp.pow(1.0 - facing, 5.0)
+    return fresnel * (sharpness + 2.0) / 8.0 * wp.pow(wp.max(wp.dot(n, half), 0.0), sharpness)
+
+
+@wp.func
+def strand_colour(
+    tint: wp.vec3, n: wp.vec3, t: wp.vec3, key: wp.vec3, eye: wp.vec3, sun: wp.vec3, sky: wp.vec3, gloss: float
+) -> wp.vec3:
+    """Kajiya and Kay's hair (1989) with a second, tinted highlight; n keeps the far side of the head dark."""
+    along = wp.dot(t, key)
+    across = wp.sqrt(wp.max(1.0 - along * along, 0.0))
+    wrap = wp.clamp((wp.dot(n, key) + 0.35) / 1.35, 0.0, 1.0)
+    half = wp.normalize(key + eye)
+    shift = wp.normalize(t + n * 0.12)
+    back = wp.normalize(t - n * 0.15)
+    first = wp.dot(shift, half)
+    second = wp.dot(back, half)
+    sharp = wp.pow(wp.max(1.0 - first * first, 0.0), 60.0)
+    broad = wp.pow(wp.max(1.0 - second * second, 0.0), 14.0)
+    lit = wp.cw_mul(tint, sun) * (across * 0.9 + broad * 0.9 * gloss)
+    lit = lit + sun * (0.045 * gloss * sharp)
+    return lit * wrap + wp.cw_mul(tint, sky)
+
+
+@wp.func
+def eye_colour(look: Look, rest: wp.vec3, centre: wp.vec3) -> wp.vec3:
+    """Albedo of the eyeball at a place of the mean face: sclera, limbus, iris fibres, pupil."""
+    d = wp.normalize(rest - centre)
+    angle = wp.acos(wp.clamp(d[2], -1.0, 1.0))
+    state = wp.rand_init(look.pore_seed, 7)
+    veins = 0.5 + 0.5 * wp.noise(state, d * 9.0)
+    edge = wp.smoothstep(0.35, 0.95, angle)
+    colour = wp.vec3(0.80, 0.75, 0.70) * (1.0 - edge) + wp.vec3(0.62, 0.42, 0.36) * edge
+    colour = colour * (0.92 + 0.08 * veins)
+    ratio = angle / look.iris_size
+    if ratio < 1.15:
+        around = wp.atan2(d[1], d[0])
+        circle = wp.vec3(wp.cos(around) * 5.0, wp.sin(around) * 5.0, ratio * 1.5)
+        fibre = 0.75 + 0.55 * wp.noise(state, circle)
+        ring = wp.smoothstep(0.72, 1.0, ratio)
+        collar = 1.0 - wp.smoothstep(0.35, 0.62, ratio)
+        iris = look.iris * fibre * (1.0 - 0.75 * ring)
+        iris = iris + wp.cw_mul(look.iris, wp.vec3(0.5, 0.35, 0.15)) * collar
+        blend = wp.smoothstep(0.97, 1.12, ratio)
+        colour = iris * (1.0 - blend) + colour * blend
+        pupil = wp.smoothstep(0.85, 1.1, angle / look.pupil_size)
+        colour = colour * pupil + wp.vec3(0.004, 0.004, 0.004) * (1.0 - pupil)
+    return colour
+
+
+@wp.func
+def shade(
+    look: Look,
+    light: Light,
+    room: wp.mat33,
+    mesh: wp.uint64,
+    normals: wp.array2d(dtype=wp.vec3),
+    frame: int,
+    origin: wp.vec3,
+    direction: wp.vec3,
+    window: wp.vec3,
+    x: float,
+    y: float,
+    state: wp.uint32,
+) -> Sample:
+    """Cast one ray and colour what it finds."""
+    found = Sample()
+    found.face = -1
+    key = room * light.key
+    eye = -direction
+    # Soft shadows: each sample looks at another point of the light.
+    blur = wp.vec3(wp.randf(state) - 0.5, wp.randf(state) - 0.5, wp.randf(state) - 0.5)
+    towards = wp.normalize(key + blur * 0.16)
+    hit = wp.mesh_query_ray(mesh, origin, direction, FAR)
+    reach = FAR
+    if hit.result:
+        reach = hit.t
+    strand = wp.mesh_query_ray(look.hair, origin, direction, reach)
+
+    if strand.result:
+        a = look.hair_triangles[strand.face, 0]
+        b = look.hair_triangles[strand.face, 1]
+        c = look.hair_triangles[strand.face, 2]
+        w = 1.0 - strand.u - strand.v
+        n = wp.normalize(look.hair_normal[a] * strand.u + look.hair_normal[b] * strand.v + look.hair_normal[c] * w)
+        t = wp.normalize(look.hair_tangent[a] * strand.u + look.hair_tangent[b] * strand.v + look.hair_tangent[c] * w)
+        tint = look.hair_tint[a] * strand.u + look.hair_tint[b] * strand.v + look.hair_tint[c] * w
+        place = origin + direction * strand.t
+        sun = light.key_colour * visible(mesh, look.hair, place + key * 0.012 + n * 0.004, towards, FAR)
+        sky = ambient(light.ambient, wp.transpose(room) * n)
+        found.colour = display(strand_colour(tint, n, t, key, eye, sun, sky, 1.0) * light.exposure)
+        found.label = HAIR
+        found.distance = strand.t
+        return found
+
+    if not hit.result:
+        found.colour = background_at(light.background, window[0] + x * window[2], window[1] + y * window[2])
+        return found
+
+    a = look.triangles[hit.face, 0]
+    b = look.triangles[hit.face, 1]
+    c = look.triangles[hit.face, 2]
+    w = 1.0 - hit.u - hit.v
+    label = look.label[hit.face]
+    n = wp.normalize(normals[frame, a] * hit.u + normals[frame, b] * hit.v + normals[frame, c] * w)
+    if wp.dot(n, direction) > 0.0 and label >= LASHES:
+        n = -n
+    rest = look.rest[a] * hit.u + look.rest[b] * hit.v + look.rest[c] * w
+    open = look.occlusion[a] * hit.u + look.occlusion[b] * hit.v + look.occlusion[c] * w
+    place = origin + direction * hit.t
+    off = place + n * OFFSET + eye * OFFSET
+    facing = wp.dot(n, key)
+    colour = wp.vec3()
+
+    if label >= LASHES:
+        t = wp.normalize(look.tangent[a] * hit.u + look.tangent[b] * hit.v + look.tangent[c] * w)
+        tint = look.tint[a] * hit.u + look.tint[b] * hit.v + look.tint[c] * w
+        sun = light.key_colour * visible(mesh, look.hair, off + key * 0.008, towards, FAR)
+        sky = ambient(light.ambient, wp.transpose(room) * n) * open
+        colour = strand_colour(tint, n, t, key, eye, sun, sky, 0.5)
+    elif label == SKIN:
+        uv = look.uv[hit.face, 0] * hit.u + look.uv[hit.face, 1] * hit.v + look.uv[hit.face, 2] * w
+        material = texture_at(look.texture, uv)
+        albedo = wp.vec3(material[0], material[1], material[2])
+        gloss = material[3]
+        shadow = float(0.0)
+        if facing > -0.25:
+            shadow = visible(mesh, look.hair, off, towards, FAR)
+        if gloss < 0.0:
+            label = CLOTHES
+            weave = 0.9 + 0.2 * wp.noise(wp.rand_init(look.pore_seed, 3), rest * 160.0)
+            sky = ambient(light.ambient, wp.transpose(room) * n) * open
+            colour = wp.cw_mul(albedo, light.key_colour * (wp.max(facing, 0.0) * shadow) + sky) * weave
+        else:
+            step = 0.0012
+            height = bump(look.pore_seed, rest)
+            slope = wp.vec3(
+                bump(look.pore_seed, rest + wp.vec3(step, 0.0, 0.0)) - height,
+                bump(look.pore_seed, rest + wp.vec3(0.0, step, 0.0)) - height,
+                bump(look.pore_seed, rest + wp.vec3(0.0, 0.0, step)) - height,
+            )
+            slope = slope - n * wp.dot(slope, n)
+            fine = wp.normalize(n - slope * look.pore_depth)
+            facing = wp.dot(fine, key)
+            # Light enters the skin and leaves it redder: a wrapped cosine, widest in red.
+            wrapped = wp.vec3(
+                wp.max((facing + 0.28) / 1.28, 0.0),
+                wp.max((facing + 0.12) / 1.12, 0.0),
+                wp.max((facing + 0.07) / 1.07, 0.0),
+            )
+            inside = room * light.key
+            sky = ambient(light.ambient, wp.transpose(room) * fine)
+            # Occluded places are lit through the skin: their shade is red, not grey.
+            seen = wp.vec3(wp.pow(open, 0.7), wp.pow(open, 0.95), open)
+            colour = wp.cw_mul(albedo, wp.cw_mul(wrapped, light.key_colour) * shadow + wp.cw_mul(sky, seen))
+            shine = 0.75 * highlight(fine, inside, eye, 22.0, 0.028) + 0.25 * highlight(fine, inside, eye, 90.0, 0.028)
+            colour = colour + light.key_colour * (shine * gloss * shadow * wp.max(facing, 0.0))
+            mirror = 2.0 * wp.dot(fine, eye) * fine - eye
+            rim = 0.028 + 0.5 * wp.pow(1.0 - wp.max(wp.dot(fine, eye), 0.0), 5.0)
+            colour = colour + ambient(light.ambient, wp.transpose(room) * mirror) * (rim * open * 0.6 * gloss)
+    else:
+        reach = 0.05
+        if label == MOUTH or label == TEETH or label == TONGUE:
+            reach = 0.2
+        open = openness(mesh, off, n, reach, state)
+        shadow = float(0.0)
+        if facing > 0.0:
+            shadow = visible(mesh, look.hair, off, towards, FAR)
+        sky = ambient(light.ambient, wp.transpose(room) * n)
+        albedo = wp.vec3(0.36, 0.10, 0.09)
+        gloss = 0.6
+        if label == EYE_LEFT:
+            albedo = eye_colour(look, rest, look.eye_left)
+        elif label == EYE_RIGHT:
+            albedo = eye_colour(look, rest, look.eye_right)
+        elif label == TEETH:
+            albedo = wp.vec3(0.62, 0.56, 0.46)
+            gloss = 0.5
+        elif label == TONGUE:
+            albedo = wp.vec3(0.42, 0.16, 0.15)
+        if label == EYE_LEFT or label == EYE_RIGHT:
+            colour = wp.cw_mul(albedo, light.key_colour * (wp.clamp((facing + 0.2) / 1.2, 0.0, 1.0) * shadow))
+            colour = colour + wp.cw_mul(albedo, sky) * open
+            colour = colour + light.key_colour * (highlight(n, key, eye, 260.0, 0.03) * shadow)
+            mirror = 2.0 * wp.dot(n, eye) * n - eye
+            colour = colour + ambient(light.ambient, wp.transpose(room) * mirror) * (0.035 * open)
+        else:
+            deep = open * open
+            colour = wp.cw_mul(albedo, light.key_colour * (wp.max(facing, 0.0) * shadow) + sky * deep)
+            colour = colour + light.key_colour * (highlight(n, key, eye, 60.0, 0.03) * shadow * gloss)
+
+    found.colour = display(colour * light.exposure)
+    found.label = label
+    found.distance = hit.t
+    if label < LASHES or label == CLOTHES:
+        found.face = hit.face
+        found.u = hit.u
+        found.v = hit.v
+    return found
+
+
+@wp.func
+def pixel_ray(view: View, frame: int, x: float, y: float) -> wp.vec3:
+    """Unit world direction through normalised picture coordinates."""
+    return wp.normalize(view.rotation[frame] * (view.lens[frame] * wp.vec3(x, y, 1.0)))
+
+
+@wp.kernel
+def cast(
+    look: Look,
+    light: Light,
+    view: View,
+    meshes: wp.array(dtype=wp.uint64),
+    normals: wp.array2d(dtype=wp.vec3),
+    samples: wp.array3d(dtype=Sample),
+):
+    """One ray through each pixel's centre."""
+    frame, row, column = wp.tid()
+    size = float(samples.shape[1])
+    x = (float(column) + 0.5) / size
+    y = (float(row) + 0.5) / size
+    state = wp.rand_init(frame, row * samples.shape[2] + column)
+    samples[frame, row, column] = shade(
+        look,
+        light,
+        view.room[frame],
+        meshes[frame],
+        normals,
+        frame,
+        view.centre[frame],
+        pixel_ray(view, frame, x, y),
+        view.window[frame],
+        x,
+        y,
+        state,
+    )
+
+
+@wp.kernel
+def refine(
+    look: Look,
+    light: Light,
+    view: View,
+    meshes: wp.array(dtype=wp.uint64),
+    normals: wp.array2d(dtype=wp.vec3),
+    samples: wp.array3d(dtype=Sample),
+    image: wp.array4d(dtype=wp.uint8),
+):
+    """More rays where a pixel differs from a neighbour or shows strands; writes the picture."""
+    frame, row, column = wp.tid()
+    here = samples[frame, row, column]
+    size = samples.shape[1]
+    edge = here.label >= LASHES and here.label <= HAIR
+    for k in range(8):
+        i = k
+        if k >= 4:
+            i = k + 1
+        r = wp.clamp(row + i // 3 - 1, 0, size - 1)
+        c = wp.clamp(column + i % 3 - 1, 0, size - 1)
+        other = samples[frame, r, c]
+        if other.label != here.label:
+            edge = True
+        elif here.label != 0:
+            difference = other.colour - here.colour
+            largest = wp.max(wp.max(wp.abs(difference[0]), wp.abs(difference[1])), wp.abs(difference[2]))
+            if largest > 0.07 or wp.abs(other.distance - here.distance) > 0.03:
+                edge = True
+    colour = here.colour
+    if edge:
+        state = wp.rand_init(frame, 7919 * (row * size + column) + 1)
+        for k in range(EDGE_SAMPLES):
+            # Rotated grid of four.
+            x = (float(column) + 0.125 + 0.25 * float((k * 2 + 1) % 5 % 4)) / float(size)
+            y = (float(row) + 0.125 + 0.25 * float(k)) / float(size)
+            found = shade(
+                look,
+                light,
+                view.room[frame],
+                meshes[frame],
+                normals,
+                frame,
+                view.centre[frame],
+                pixel_ray(view, frame, x, y),
+                view.window[frame],
+                x,
+                y,
+                state,
+            )
+            colour = colour + found.colour
+            wp.randf(state)
+        colour = colour / (float(EDGE_SAMPLES) + 1.0)
+    for i in range(3):
+        image[frame, row, column, i] = wp.uint8(wp.clamp(colour[i] * 255.0 + 0.5, 0.0, 255.0))
+
+
+@wp.kernel
+def vertex_normals(
+    points: wp.array2d(dtype=wp.vec3),
+    triangles: wp.array2d(dtype=wp.int32),
+    first: wp.array(dtype=wp.int32),
+    around: wp.array(dtype=wp.int32),
+    still: wp.array(dtype=wp.vec3),
+    normals: wp.array2d(dtype=wp.vec3),
+):
+    """Normals from the triangles around a vertex, in a fixed order; vertices without triangles keep ``still``."""
+    frame, vertex = wp.tid()
+    total = wp.vec3()
+    for k in range(first[vertex], first[vertex + 1]):
+        face = around[k]
+        a = points[frame, triangles[face, 0]]
+        total = total + wp.cross(points[frame, triangles[face, 1]] - a, points[frame, triangles[face, 2]] - a)
+    if first[vertex] == first[vertex + 1]:
+        total = still[vertex]
+    normals[frame, vertex] = wp.normalize(total)
+
+
+@wp.kernel
+def sky_visibility(
+    mesh: wp.uint64,
+    hair: wp.uint64,
+    points: wp.array2d(dtype=wp.vec3),
+    normals: wp.array2d(dtype=wp.vec3),
+    rays: int,
+    occlusion: wp.array(dtype=wp.float32),
+):
+    """Cosine-weighted share of the hemisphere above each vertex that is free within a quarter of a head."""
+    vertex = wp.tid()
+    n = normals[0, vertex]
+    helper = wp.vec3(1.0, 0.0, 0.0)
+    if wp.abs(n[0]) > 0.7:
+        helper = wp.vec3(0.0, 1.0, 0.0)
+    tangent = wp.normalize(wp.cross(n, helper))
+    bitangent = wp.cross(n, tangent)
+    origin = points[0, vertex] + n * OFFSET
+    free = float(0.0)
+    for i in range(rays):
+        angle = 2.3999632 * float(i)
+        radius = wp.sqrt((float(i) + 0.5) / float(rays))
+        side = tangent * (radius * wp.cos(angle)) + bitangent * (radius * wp.sin(angle))
+        free += visible(mesh, hair, origin, side + n * wp.sqrt(1.0 - radius * radius), 0.25)
+    occlusion[vertex] = free / float(rays)
