@@ -6,36 +6,29 @@ import numpy as np
 from thedit import camera
 from thedit.video.smooth import smooth
 
-SLACK = 1.1  # a box this much larger than the picture shrinks to it rather than reach beyond its edges
 
+def fixed(landmarks: np.ndarray, side: float, width: int, height: int) -> np.ndarray:
+    """One box (T, 3) for a whole clip (FOMM), its centre amid all positions of the landmarks (T, 68, 2).
 
-def fixed(landmarks: np.ndarray, sides: np.ndarray, width: int, height: int) -> np.ndarray:
-    """One box (T, 3) for a whole clip (FOMM): its side the median of ``sides`` (T,), its centre amid all positions.
-
-    landmarks (T, 68, 2) and sides in pixels of a picture of width x height. A box is left, top, side. It lies inside
-    the picture as far as it fits.
+    A box is left, top, side in whole pixels of a picture of width x height. It lies inside the picture: it is moved
+    and, where the picture is too small for it, shrunk.
     """
     middle = landmarks.mean(1)  # (T, 2)
     centre = (middle.min(0) + middle.max(0)) / 2
-    side = float(np.median(sides))
-    if side <= SLACK * min(width, height):
-        side = min(side, min(width, height))
-    corner = [
-        np.clip(centre[axis] - side / 2, 0, extent - side) if side <= extent else centre[axis] - side / 2
-        for axis, extent in enumerate((width, height))
-    ]
-    return np.tile(np.floor([*corner, side]), (len(landmarks), 1))
+    return np.tile(_inside(centre[None], np.array([side]), width, height), (len(landmarks), 1))
 
 
-def aligned(landmarks: np.ndarray, sides: np.ndarray, frames: np.ndarray) -> np.ndarray:
-    """A box a frame (T, 3) that follows the head's position and distance (EG3D), smoothly and without lag."""
-    boxes = smooth(np.column_stack([landmarks.mean(1), sides]), frames)
-    boxes[:, :2] -= boxes[:, 2:] / 2
-    return np.round(boxes)
+def aligned(landmarks: np.ndarray, sides: np.ndarray, frames: np.ndarray, width: int, height: int) -> np.ndarray:
+    """A box a frame (T, 3) that follows the head's position and size (EG3D), smoothly and without lag; else as `fixed`.
+
+    sides (T,) wanted; frames (T,) the frames' numbers.
+    """
+    smoothed = smooth(np.column_stack([landmarks.mean(1), sides]), frames)
+    return _inside(smoothed[:, :2], smoothed[:, 2], width, height)
 
 
 def sides(labels: np.ndarray, scale: float) -> np.ndarray:
-    """Sides (T,) in pixels of crops that show each head from `camera.RADIUS` at focal length `camera.FOCAL`.
+    """Sides (T,) in pixels of crops that show each head from `camera.RADIUS` with focal length `camera.FOCAL`.
 
     labels (T, 25) of pictures whose unit is ``scale`` pixels: a head at distance d seen with focal length f is as
     large as one at the radius seen with f * radius / d.
@@ -45,12 +38,14 @@ def sides(labels: np.ndarray, scale: float) -> np.ndarray:
 
 
 def cut(pixels: np.ndarray, box: np.ndarray, size: int) -> np.ndarray:
-    """The square ``box`` (3,) of pixels (H, W, 3), antialiased, as (size, size, 3); edge pixels go on beyond edges."""
+    """The square ``box`` (3,) of pixels (H, W, 3), antialiased, as (size, size, 3)."""
     left, top, side = (int(value) for value in box)
-    height, width = pixels.shape[:2]
-    before = max(-top, 0), max(-left, 0)
-    after = max(top + side - height, 0), max(left + side - width, 0)
-    region = pixels[max(top, 0) : top + side, max(left, 0) : left + side]
-    if any(before) or any(after):
-        region = cv2.copyMakeBorder(region, before[0], after[0], before[1], after[1], cv2.BORDER_REPLICATE)
+    region = pixels[top : top + side, left : left + side]
     return cv2.resize(region, (size, size), interpolation=cv2.INTER_AREA if side >= size else cv2.INTER_CUBIC)
+
+
+def _inside(centre: np.ndarray, sides: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Boxes (T, 3) of centre (T, 2) and sides (T,), moved and shrunk into the picture, in whole pixels."""
+    sides = np.floor(np.minimum(sides, min(width, height)))
+    room = np.array([width, height]) - sides[:, None]  # (T, 2)
+    return np.column_stack([np.round((centre - sides[:, None] / 2).clip(0, room)), sides])

@@ -1,7 +1,9 @@
 """Camera labels: the head's pose fitted in the coordinates of the whole picture, so that any crop of it is exact.
 
-The focal length of a video is unknown. It is taken to be such that the crop has `camera.FOCAL`; the principal point is
-the whole picture's centre. Lengths of the whole picture are in units of its longer side.
+The focal length of a video is unknown. It is taken to be such that the head is `camera.RADIUS` away, and the principal
+point to be the whole picture's centre. The crop that then has the focal length `camera.FOCAL` is the one to cut out;
+where the picture is too small for it, the crop is smaller and its focal length longer, as its label says. Lengths of
+the whole picture are in units of its longer side.
 """
 
 from dataclasses import dataclass, replace
@@ -41,12 +43,14 @@ def fit(landmarks: np.ndarray, frames: np.ndarray, width: int, height: int, sett
     some = torch.linspace(0, len(frames) - 1, min(FIRST_FRAMES, len(frames))).round().long()
     guess = 2 * float(np.median(np.ptp(landmarks, axis=1).max(1)))
     first = fit_clip(points[some], camera.intrinsics(camera.FOCAL * guess / scale, centre))
-    sides = np.interp(frames, frames[some.numpy()], crop.sides(first.camera.numpy(), scale)) * settings.enlarge
+    sides = crop.sides(first.camera.numpy(), scale)
     if settings.crop == "fixed":
-        boxes = crop.fixed(landmarks, sides, width, height)
+        sides = np.full(len(frames), np.median(sides))
+        boxes = crop.fixed(landmarks, float(sides[0]) * settings.enlarge, width, height)
     else:
-        boxes = crop.aligned(landmarks, sides, frames)
-    lenses = torch.stack([camera.intrinsics(camera.FOCAL * side / scale, centre) for side in boxes[:, 2]])
+        sides = np.interp(frames, frames[some.numpy()], sides)
+        boxes = crop.aligned(landmarks, sides * settings.enlarge, frames, width, height)
+    lenses = torch.stack([camera.intrinsics(camera.FOCAL * side / scale, centre) for side in sides])
     fitted = fit_clip(points, lenses, identity=first.identity[0])
     labels = camera.crop(fitted.camera, torch.from_numpy(boxes / scale).float())
     within = (landmarks - boxes[:, None, :2]) / boxes[:, None, 2:]
