@@ -1,0 +1,47 @@
+"""`thedit method`: the methods that there are, and how to add one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Name = Annotated[str, typer.Argument(help="name of the method, as in a config's list of methods")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands ``method list``, ``method new`` and ``method check``."""
+    group = typer.Typer(no_args_is_help=True, help="The methods of the comparison: list, add, check.")
+    group.command("list")(list_methods)
+    group.command("new")(new)
+    group.command("check")(check)
+    app.add_typer(group, name="method")
+
+
+def list_methods() -> None:
+    """List the methods of all installed packages: name, role, licence, class."""
+    from thedit.methods import registry
+
+    specs = [registry.find(name) for name in registry.names()]
+    width = max(len(spec.name) for spec in specs)
+    for spec in specs:
+        typer.echo(f"{spec.name:{width}}  {spec.kind:8}  {spec.licence:10}  {spec.implementation}")
+
+
+def new(
+    name: Name, in_tree: Annotated[bool, typer.Option("--in-tree", help="as part of this project's own tree")] = False
+) -> None:
+    """Write a working skeleton: class, spec and test, as a package of its own in the current directory."""
+    from thedit.methods.skeleton import create
+
+    for path in create(name, Path(), in_tree):
+        typer.echo(path)
+
+
+def check(
+    name: Name, preset: Annotated[str, typer.Option(help="size of the network")] = "tiny", size: int = 64
+) -> None:
+    """Check that a method keeps to the interface, on made-up frames."""
+    from thedit.methods.check import check
+
+    for line in check(name, preset, size):
+        typer.echo(line)

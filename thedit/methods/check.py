@@ -1,0 +1,117 @@
+"""Whether a method keeps to the interface: made-up frames, and a check that a new method's test calls."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from torch import Tensor
+
+from thedit import camera
+from thedit.errors import UserError
+from thedit.methods import registry
+from thedit.methods.base import Method
+from thedit.methods.external import External
+from thedit.shards.batch import PARTS, FrameBatch, TrainBatch
+
+
+def check(name: str, preset: str = "tiny", size: int = 64) -> list[str]:
+    """Try everything that training and evaluation ask of the method ``name``; returns what was found in order.
+
+    Raises `UserError` that says what is wrong with the first thing that is not.
+    """
+    spec = registry.find(name)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        method = spec.build(preset, size)
+    if isinstance(method, External):
+        return _check_command(name, method, size)
+    trained = any(True for _ in method.parameters())
+    if not method.trainable == spec.trained == trained:
+        raise UserError(
+            f"method {name}: trainable is {method.trainable}, its spec lists {len(spec.presets)} presets and it has "
+            f"{'some' if trained else 'no'} parameters; these three must agree."
+        )
+    found = [_check_losses(name, method, size)] if spec.trained else []
+    return [*found, *_check_pictures(name, method.eval(), size)]
+
+
+def frames(count: int, size: int, seed: int = 0, person: int = 0) -> FrameBatch:
+    """``count`` made-up frames of one person: a face-like blob that turns and opens its mouth, with labels to match."""
+    random = torch.Generator().manual_seed(seed)
+    yaw, pitch, mouth = torch.rand(3, count, 1, 1, generator=random)
+    steps = (torch.arange(size) + 0.5) / size * 2 - 1
+    v, u = torch.meshgrid(steps, steps, indexing="ij")
+    u, v = u - 0.4 * (yaw - 0.5), v - 0.4 * (pitch - 0.5)  # (count, size, size)
+    face = torch.sigmoid(24 * (0.55 - (u.square() + v.square() / 1.4).sqrt()))
+    left, right = (torch.exp(-((u - side).square() + (v + 0.15).square()) / 0.01) for side in (-0.2, 0.2))
+    lips = torch.exp(-(u.square() / 0.03 + (v - 0.3).square() / (0.002 + 0.03 * mouth)))
+    shares = torch.stack([1 - face, face * (1 - left - right - lips), face * lips], dim=1)  # (count, 3, size, size)
+    colours = torch.rand(3, 3, generator=torch.Generator().manual_seed(person))  # background, skin, lips
+    image = torch.einsum("bphw,pc->bchw", shares, colours).clamp(0, 1) * 2 - 1
+    parts = torch.where(lips > 0.5, PARTS["mouth"], torch.where(face > 0.5, PARTS["face"], PARTS["outside"]))
+    pose = camera.orbit(40 * (yaw.flatten() - 0.5), 40 * (pitch.flatten() - 0.5))
+    expression = torch.zeros(count, 52)
+    expression[:, 0] = mouth.flatten()
+    return FrameBatch(
+        image=image.contiguous(),
+        parts=parts.to(torch.uint8).unsqueeze(1),
+        camera=camera.label(pose, camera.intrinsics()),
+        landmarks=torch.full((count, 68, 2), 0.5),
+        expression=expression,
+        identity=torch.zeros(count, 8),
+    )
+
+
+def pairs(count: int, size: int, seed: int = 0) -> TrainBatch:
+    """``count`` made-up training pairs of one person, and frames of somebody else."""
+    both = frames(2 * count, size, seed)
+    return TrainBatch(both[:count], both[count:], frames(count, size, seed + 1, person=1))
+
+
+def _check_losses(name: str, method: Method, size: int) -> str:
+    losses = method.losses(pairs(2, size), 0)
+    for key, loss in losses.items():
+        if loss.ndim or not loss.isfinite():
+            raise UserError(f"method {name}: loss '{key}' is {loss.tolist()}; it must be one finite number.")
+    torch.stack(list(losses.values())).sum().backward()
+    values = [parameter.grad for parameter in method.parameters() if parameter.grad is not None]
+    if not values or not all(value.isfinite().all() for value in values):
+        raise UserError(f"method {name}: the gradient of its losses is missing or not finite.")
+    return f"losses: {', '.join(losses)}; all finite, and so are their gradients"
+
+
+@torch.inference_mode()
+def _check_pictures(name: str, method: Method, size: int) -> list[str]:
+    source, driving = frames(2, size), frames(2, size, seed=1)
+    code = method.encode(source)
+    picture = method.drive(code, driving, driving.camera)
+    _check_picture(name, picture, driving.image)
+    if not torch.equal(picture, method.drive(code, driving, driving.camera)):
+        raise UserError(f"method {name}: drives the same frames differently the second time; remove what is random.")
+    moved = camera.label(camera.orbit(25.0, 0.0), camera.intrinsics()).expand(2, -1)
+    follows = not torch.equal(picture, method.drive(code, driving, moved))
+    if follows != method.camera_control:
+        raise UserError(
+            f"method {name}: camera_control is {method.camera_control}, but moving the camera tells otherwise."
+        )
+    size_text = " x ".join(map(str, picture.shape))
+    return [f"pictures: {size_text}, in [-1, 1], the same every time", f"camera: {'obeyed' if follows else 'ignored'}"]
+
+
+def _check_picture(name: str, picture: Tensor, like: Tensor) -> None:
+    if picture.shape != like.shape:
+        raise UserError(f"method {name}: drive made {tuple(picture.shape)}, not {tuple(like.shape)}.")
+    if not picture.isfinite().all() or picture.abs().max() > 1:
+        raise UserError(f"method {name}: drive made values outside [-1, 1]; end it with tanh or clamp.")
+
+
+def _check_command(name: str, method: External, size: int) -> list[str]:
+    driving = frames(3, size, seed=1)
+    with TemporaryDirectory() as folder:
+        log = Path(folder) / "command.log"
+        result = method.animate(frames(1, size), driving, driving.camera, log)
+        said = log.read_text(errors="replace").strip()[-500:]
+    for number, frame in enumerate(result.frames):
+        if frame.picture is None:
+            raise UserError(f"method {name}: frame {number}: {frame.reason}; last words: {said or 'none'}")
+    return [f"command: {len(driving)} pictures of side {size} in {result.seconds:.1f} s, exit code {result.exit_code}"]
