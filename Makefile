@@ -1,17 +1,24 @@
 # Two commands do it all: `make reproduce` and `make test`.
 PYTHON ?= python3
 VENV := .venv
-BIN := $(VENV)/bin
+BIN := $(CURDIR)/$(VENV)/bin
 CORES ?= all
+CONFIG ?= config/config.yaml
 
-.PHONY: reproduce test lint environment clean
+.PHONY: help reproduce test e2e lint format environment generated clean
 
-reproduce: $(VENV)/.installed  ## from nothing to the comparison table
-	$(BIN)/snakemake --cores $(CORES)
-	@$(BIN)/thedit table
+help:  ## this list
+	@grep --extended-regexp '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column --table --separator ':'
+
+reproduce: $(VENV)/.installed  ## from nothing to the comparison table, figures and report
+	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
+	@$(BIN)/thedit table --config $(CONFIG)
 
 test: $(VENV)/.installed  ## the test suite
 	$(BIN)/pytest
+
+e2e: $(VENV)/.installed  ## one small run from end to end, with its own checks
+	$(BIN)/pytest -m e2e --capture=no
 
 lint: $(VENV)/.installed  ## style, types, workflow
 	$(BIN)/ruff check .
@@ -20,7 +27,13 @@ lint: $(VENV)/.installed  ## style, types, workflow
 	$(BIN)/snakefmt --check workflow
 	$(BIN)/snakemake --lint
 
-environment: $(VENV)/.installed
+generated: $(VENV)/.installed  ## files that follow from others: schema, default configuration, environment.yml
+	$(BIN)/thedit config schema > workflow/schemas/config.schema.json
+	$(BIN)/thedit config defaults > config/config.yaml
+	sed --in-place '/- pip:/q' environment.yml
+	sed '/^#/d; s/^/      - /' requirements.lock >> environment.yml
+
+environment: $(VENV)/.installed  ## the environment only
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -28,5 +41,5 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-clean:  ## removes the environment and everything the pipeline made
-	rm -rf $(VENV) .snakemake data/assets results/quick
+clean:  ## removes the environment and everything that the workflow made
+	rm -rf $(VENV) .snakemake logs data/assets data/annyheads-quick data/annyheads-test results/quick results/test

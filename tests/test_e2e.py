@@ -1,0 +1,72 @@
+"""One small run from videos to report, as a user starts it, and then what it must have left."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from metrics import tables
+from thedit import config
+from thedit.evaluation import layout
+from thedit.files import sha256
+
+ROOT = Path(__file__).parents[1]
+CONFIG = ".test/config.yaml"
+COMMAND = [sys.executable, "-m", "snakemake", "--cores", "all", "--configfile", CONFIG]
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def settings(request):
+    """The configuration of the finished run."""
+    patch = pytest.MonkeyPatch()
+    patch.chdir(ROOT)
+    subprocess.run(COMMAND, check=True, stdin=subprocess.DEVNULL)
+    yield config.load("results/test/config.yaml")
+    patch.undo()
+
+
+def test_every_method_has_a_value_on_every_protocol_that_applies(settings):
+    metrics = tables.read(layout.run(settings) / "metrics.parquet", tables.METRICS)
+    measured = metrics[metrics["value"].notna()].groupby("protocol")["method"].unique()
+    for protocol in ("self", "cross"):
+        assert set(measured[protocol]) == set(settings.methods)
+    assert set(measured["multiview"]) == {"planedict", "planedict-no-dictionary"}
+
+
+def test_the_bounds_bound(settings):
+    metrics = tables.read(layout.run(settings) / "metrics.parquet", tables.METRICS)
+    cross = metrics[metrics["protocol"] == "cross"].set_index(["metric", "variant", "method"])["value"]
+    assert cross["apd", "geodesic-degrees", "copy-driver"] < 0.1
+    assert cross["apd", "geodesic-degrees", "copy-source"] > 1
+    assert cross["csim", "source", "copy-source"] > cross["csim", "source", "copy-driver"]
+
+
+def test_predictions_are_what_their_table_says(settings):
+    for method in settings.methods:
+        folder = layout.predictions(settings, method, "cross")
+        made = pd.read_parquet(folder / "predictions.parquet")
+        assert (made["status"] == "ok").all()
+        for row in made.itertuples():
+            path = folder / row.pair / f"{row.frame:04d}.png"
+            assert sha256(path) == row.sha256
+            assert np.array(Image.open(path)).shape == (settings.data.preprocess.size,) * 2 + (3,)
+
+
+def test_the_report_holds_every_figure_and_needs_no_network(settings):
+    page = (layout.run(settings) / "report.html").read_text()
+    for figure in (layout.run(settings) / "figures").iterdir():
+        assert str(figure) in page
+    for tag in ('<script src="http', '<link href="http', '@import url("http', '<link rel="stylesheet"'):
+        assert tag not in page
+
+
+def test_a_second_run_has_nothing_to_do(settings):
+    result = subprocess.run([*COMMAND, "--dry-run"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert result.returncode == 0
+    assert "Nothing to be done" in result.stdout + result.stderr
