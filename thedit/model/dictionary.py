@@ -20,7 +20,7 @@ class PlaneDictionary(nn.Module):
     ):
         super().__init__()
         self.generator = Synthesis(code, bases, grid, width, limit)
-        self.weight = nn.Parameter(torch.randn(grid, grid, channels, bases) / channels**0.5)
+        self.weight = nn.Parameter(torch.randn(channels, bases, grid, grid) / channels**0.5)
         self.orthogonal, self.factor = orthogonal, plane_size // grid
         self._cache = planedict.BasisCache()
 
@@ -28,15 +28,24 @@ class PlaneDictionary(nn.Module):
         """Motion codes (B, M) -> linear factors (B, N, U, U)."""
         return self.generator(motion)
 
+    @property
+    def w(self) -> Tensor:
+        """W (U, U, C, N), a view of the parameter, which lies in memory as (C, N, U, U)."""
+        return self.weight.permute(2, 3, 0, 1)
+
     def bases(self) -> Tensor:
         """The bases (U, U, C, N): orthonormal at every position if ``orthogonal``. Cached while gradients are off."""
         if not self.orthogonal:
-            return self.weight
-        return planedict.orthonormalise(self.weight) if torch.is_grad_enabled() else self._cache(self.weight)
+            return self.w
+        return planedict.orthonormalise(self.w) if torch.is_grad_enabled() else self._cache(self.w)
 
     def combine(self, factors: Tensor) -> Tensor:
         """Linear factors (B, N, U, U) -> displacement (B, C, plane_size, plane_size)."""
-        return upsample(planedict.combine(self.bases(), factors), self.factor)
+        if self.orthogonal and torch.is_grad_enabled():
+            displacement = planedict.displace(self.w, factors)
+        else:
+            displacement = planedict.combine(self.bases(), factors)
+        return upsample(displacement.float(), self.factor)
 
     def forward(self, motion: Tensor) -> Tensor:
         """Motion codes (B, M) -> displacement (B, C, plane_size, plane_size)."""

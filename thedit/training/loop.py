@@ -140,8 +140,9 @@ class Trainer:
         checkpoint.save(self._checkpoint, state)
 
     def preview(self) -> None:
-        """Write a picture of what the averaged weights do with pairs of the test split, or else of the training."""
-        split = "test" if (self.store.index["split"] == "test").any() else "train"
+        """Write a picture of what the averaged weights do with people of the test split, or else of the training."""
+        people = self.store.index.groupby("split")["person"].nunique()
+        split = "test" if people.get("test", 0) > 1 else "train"
         rows = PairSampler(self.store.index, PREVIEW_PAIRS, self.config.seed, split)[0]
         batch = TrainBatch(*(self.store.batch(part) for part in rows)).to(self.processes.device)
         preview.save(self.folder / "previews" / f"{self.images:09d}.png", preview.preview(self.average, batch))
