@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from thedit.config import Preprocess
-from thedit.video.track import Track, box
+from thedit.video.track import Track, box, spread
 
 OUTSIDE = 3  # landmarks that may lie beyond the picture's edge, or the crop's
 MISFIT = 0.12  # largest distance of fitted from detected landmarks, in eye distances
 SHARP = 100.0  # sharpness at which a frame loses half its quality
+BOX = 5.2  # side of the crop over the spread of a frontal face's landmarks, a little less than it is
 OPEN = 0.25  # height over width of an open eye
 
 
@@ -43,6 +44,19 @@ def assemble(tracks: list[Track], cuts: list[int], every_face: bool) -> list[Cli
             taken.update(track.frames)
             shots.setdefault(int(np.searchsorted(cuts, track.frames[0], side="right")), []).append(track)
     return [_clip(0, shots[shot]) for shot in sorted(shots)]
+
+
+def divide(clip: Clip, width: int, height: int) -> list[Clip]:
+    """Cut a clip wherever the face has wandered further than one box can show (FOMM does likewise)."""
+    side = min(BOX * float(np.median([spread(points) for points in clip.landmarks])), width, height)
+    low, high = clip.landmarks.min(1), clip.landmarks.max(1)  # (T, 2)
+    starts = [0]
+    for row in range(1, len(clip.frames)):
+        extent = high[starts[-1] : row + 1].max(0) - low[starts[-1] : row + 1].min(0)
+        if (np.minimum(extent, (width, height)) > side).any():
+            starts.append(row)
+    rows = [slice(start, stop) for start, stop in zip(starts, [*starts[1:], None])]
+    return [Clip(clip.face, clip.frames[part], clip.landmarks[part], clip.sharpness[part]) for part in rows]
 
 
 def flaws(

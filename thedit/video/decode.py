@@ -118,8 +118,9 @@ def _open(path: Path) -> av.container.InputContainer:
     except av.error.FFmpegError as error:
         raise UnreadableError(f"is no video or is cut short ({str(error.strerror).lower()})") from error
     if not container.streams.video:
+        reason = "has no picture, only sound" if container.streams.audio else "has no picture or is cut short"
         container.close()
-        raise UnreadableError("has no picture, only sound" if container.streams.audio else "has no picture")
+        raise UnreadableError(reason)
     return container
 
 

@@ -120,7 +120,10 @@ def _observe(
             tracker.cut()
             cuts.append(picture.number)
         tracker.add(picture)
-    return clips.assemble(tracker.tracks, cuts, every_face), times, size
+    found = clips.assemble(tracker.tracks, cuts, every_face)
+    if settings.crop == "fixed":
+        found = [part for clip in found for part in clips.divide(clip, *size)]
+    return found, times, size
 
 
 def _label(
@@ -167,26 +170,28 @@ def _label(
 def _cut_out(
     segment: Segment, drafts: list[_Draft], settings: Preprocess, every_face: bool
 ) -> tuple[list[Frame], dict[tuple[str, str], np.ndarray]]:
-    """Second pass: the frames with their pictures, in the order of clips and time, and an embedding a clip if asked."""
-    by_number: dict[int, list[_Draft]] = {}
-    best: dict[tuple[str, str], _Draft] = {}
-    for draft in drafts:
-        by_number.setdefault(draft.frame.frame, []).append(draft)
-        name = (draft.frame.person, draft.frame.clip)
-        if name not in best or draft.frame.quality > best[name].frame.quality:
-            best[name] = draft
+    """Second pass: the frames with their pictures, in the drafts' order, and if asked an embedding a clip."""
     if not drafts:
         return [], {}
-    frames, embeddings = [], {}
+    by_number: dict[int, list[int]] = {}
+    best: dict[tuple[str, str], int] = {}
+    for index, draft in enumerate(drafts):
+        frame = draft.frame
+        by_number.setdefault(frame.frame, []).append(index)
+        leader = best.setdefault((frame.person, frame.clip), index)
+        if frame.quality > drafts[leader].frame.quality:
+            best[frame.person, frame.clip] = index
+    frames: dict[int, Frame] = {}
+    embeddings: dict[tuple[str, str], np.ndarray] = {}
     for picture in decode.read(segment.source, range(min(by_number), max(by_number) + 1)):
-        for draft in by_number.get(picture.number, []):
-            frame = draft.frame
+        for index in by_number.get(picture.number, []):
+            frame = drafts[index].frame
             image = crop.cut(picture.pixels, frame.box, settings.size)  # (S, S, 3)
-            mask = parts.draw(frame.landmarks.reshape(68, 2), settings.size)  # (S, S)
-            frames.append(replace(frame, image=_png(image[..., ::-1]), parts=_png(mask)))
-            if every_face and best[frame.person, frame.clip] is draft:
-                embeddings[frame.person, frame.clip] = _embedding()(picture.pixels, draft.landmarks)
-    return sorted(frames, key=lambda frame: (frame.person, frame.clip, frame.frame)), embeddings
+            mask = parts.draw(frame.landmarks, settings.size)  # (S, S)
+            frames[index] = replace(frame, image=_png(image[..., ::-1]), parts=_png(mask))
+            if every_face and best[frame.person, frame.clip] == index:
+                embeddings[frame.person, frame.clip] = _embedding()(picture.pixels, drafts[index].landmarks)
+    return [frames[index] for index in sorted(frames)], embeddings
 
 
 def _png(picture: np.ndarray) -> bytes:

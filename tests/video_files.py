@@ -1,0 +1,77 @@
+"""Video files made for the tests: a real face (the astronaut that scikit-image carries) on a grey wall."""
+
+from collections.abc import Callable, Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import skimage.data
+
+
+def portrait() -> np.ndarray:
+    """Head and shoulders (240, 240, 3)."""
+    return skimage.data.astronaut()[10:250, 100:340]
+
+
+def wall(width: int = 320, height: int = 256) -> np.ndarray:
+    """A wall without anybody (H, W, 3), a little structured."""
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    return np.stack([100 + x // 8 % 2 * 4, 110 + y // 8 % 2 * 4, 120 + 0 * x], axis=-1).astype(np.uint8)
+
+
+def with_face(left: int = 40, top: int = 8, width: int = 320, height: int = 256, mirrored: bool = False) -> np.ndarray:
+    """The wall with the portrait at (left, top), which may lie partly outside."""
+    picture = wall(width, height)
+    face = portrait()[:, ::-1] if mirrored else portrait()
+    matrix = np.array([[1, 0, left], [0, 1, top]], float)
+    return cv2.warpAffine(
+        np.ascontiguousarray(face), matrix, (width, height), dst=picture, borderMode=cv2.BORDER_TRANSPARENT
+    )
+
+
+def moving(frames: int = 12, **options: int) -> list[np.ndarray]:
+    """A face that moves a little from side to side."""
+    return [with_face(left=40 + round(6 * np.sin(n / 2)), **options) for n in range(frames)]
+
+
+def write(
+    path: Path,
+    frames: Iterable[np.ndarray],
+    codec: str = "libx264",
+    pixels: str = "yuv420p",
+    rotation: int = 0,
+    times: Callable[[int], int] | None = None,
+    options: dict[str, str] | None = None,
+) -> Path:
+    """Encode frames (H, W, 3) at 25 a second, or with presentation ``times`` in thousandths of a second."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frames = list(frames)
+    with av.open(str(path), "w", options=options or {}) as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = pixels
+        if rotation:
+            stream.set_display_rotation(rotation)
+        if times:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        for number, picture in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            if times:
+                frame.time_base, frame.pts = Fraction(1, 1000), times(number)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def write_sound(path: Path) -> Path:
+    """A second of sound without a picture."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=16000, layout="mono")
+        for _ in range(16):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+            frame.sample_rate = 16000
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
