@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from thedit.kernels import fused
+
 SMALLEST_PIVOT = {torch.float32: 1e-4, torch.float64: 1e-12}
 """Smallest trusted squared sine of the angle between a column of W and the span of the columns before it."""
 
@@ -42,13 +44,24 @@ def orthonormalise(w: Tensor) -> Tensor:
 
 def combine(q: Tensor, factors: Tensor) -> Tensor:
     """Displacement (B, C, U, V) = sum over n of q (U, V, C, N) times factors (B, N, U, V)."""
+    if fused(q) and not (torch.is_grad_enabled() and (q.requires_grad or factors.requires_grad)):
+        from thedit.kernels import planedict_triton
+
+        return planedict_triton.combine(q, factors)
     with torch.autocast(q.device.type, enabled=False):
         product = q @ factors.to(q.dtype).permute(2, 3, 1, 0)  # (U, V, C, B)
     return product.permute(3, 2, 0, 1)
 
 
 def displace(w: Tensor, factors: Tensor) -> Tensor:
-    """`combine(orthonormalise(w), factors)`: (U, V, C, N) and (B, N, U, V) -> (B, C, U, V)."""
+    """`combine(orthonormalise(w), factors)`: (U, V, C, N) and (B, N, U, V) -> (B, C, U, V), without keeping the bases.
+
+    Fastest on a GPU when w is a view of a contiguous tensor (C, N, U, V).
+    """
+    if fused(w):
+        from thedit.kernels import planedict_triton
+
+        return planedict_triton.displace(w, factors)
     return combine(orthonormalise(w), factors)
 
 
@@ -65,7 +78,10 @@ class BasisCache:
         dtype = dtype or w.dtype
         key = (w.data_ptr(), w._version, w.device, w.shape, dtype)
         if self._bases is None or key != self._key:
-            self._key, self._bases = key, orthonormalise(w).to(dtype)
+            bases = orthonormalise(w).to(dtype)
+            if fused(w):  # positions side by side, as `displace` wants them
+                bases = bases.permute(2, 3, 0, 1).contiguous().permute(2, 3, 0, 1)
+            self._key, self._bases = key, bases
         return self._bases
 
 

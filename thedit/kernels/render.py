@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from thedit.kernels import fused
+
 HALF_SIDE = 0.5
 PLANE_AXES = ((0, 1), (0, 2), (1, 2))
 SMALLEST_WEIGHT = 0.01
@@ -52,8 +54,13 @@ def render(
     """Render planes (B, 3, F, R, R) along rays (B, M, 3) with unit directions.
 
     ``noise`` (B, M, coarse + fine) in [0, 1) places each sample in its interval, stratified samples first; without it
-    every sample sits in the middle. Distances are in world units. Everything is computed in float32 or better.
+    every sample sits in the middle. Distances are in world units. Everything is computed in float32 or better; only
+    the fused kernel under autocast reads the planes as bfloat16.
     """
+    if fused(planes):
+        from thedit.kernels import render_triton
+
+        return render_triton.render(planes, decoder, origins, directions, near, far, coarse, fine, noise)
     with torch.autocast(planes.device.type, enabled=False):
         with torch.no_grad():
             distances = sample_distances(planes, decoder, origins, directions, near, far, coarse, fine, noise)
