@@ -7,6 +7,7 @@ import sys
 import time
 
 import pandas as pd
+import psutil
 import pytest
 import torch
 from safetensors import safe_open
@@ -112,17 +113,31 @@ def test_previews_are_pictures(undisturbed):
     assert [path.name for path in (undisturbed / "previews").iterdir()] == ["000000024.png"]
 
 
-def test_processes_share_a_batch(shards, undisturbed, tmp_path):
-    """Two processes with a gradient average (gloo) do nearly what one does; the reconstruction share is per process."""
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    script = tmp_path / "script.py"
+def start_two(shards, folder, config):
+    """The training in two processes that torchrun starts (gloo, on the CPU)."""
+    script = folder / "script.py"
     script.write_text(RUN)
-    arguments = command(shards, tmp_path / "two", settings(images=8))[2:]
-    subprocess.run([*launch, str(script), *arguments], env=environment(), check=True, timeout=240)
-    log = pd.read_parquet(tmp_path / "two" / "log.parquet")
-    assert log["images"].tolist() == [4, 8]
-    train(settings(images=12), "planedict", shards, tmp_path / "two")  # the checkpoint loads in one process
-    assert len(pd.read_parquet(tmp_path / "two" / "log.parquet")) == 3
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
+    return subprocess.Popen([*launch, *command(shards, folder, config)[2:]], env=environment(), stderr=subprocess.PIPE)
+
+
+def test_two_processes_then_one(shards, tmp_path):
+    process = start_two(shards, tmp_path, settings(images=8))
+    process.communicate(timeout=240)
+    assert process.returncode == 0
+    assert pd.read_parquet(tmp_path / "log.parquet")["images"].tolist() == [4, 8]
+    train(settings(images=12), "planedict", shards, tmp_path)  # the checkpoint loads in one process
+    assert len(pd.read_parquet(tmp_path / "log.parquet")) == 3
+
+
+def test_process_that_dies_ends_the_job_and_leaves_the_checkpoint(shards, tmp_path):
+    process = start_two(shards, tmp_path, settings(images=100_000))
+    while not list(tmp_path.glob("checkpoints/*.pt")) and process.poll() is None:
+        time.sleep(0.05)
+    psutil.Process(process.pid).children()[-1].kill()
+    _, message = process.communicate(timeout=120)
+    assert process.returncode != 0 and b"SIGKILL" in message
+    assert torch.load(next(tmp_path.glob("checkpoints/*.pt")), weights_only=True)["step"] >= 2
 
 
 def test_accumulated_batch(shards, tmp_path):
