@@ -5,7 +5,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 CORES ?= all
 CONFIG ?= config/config.yaml
 
-.PHONY: help reproduce test e2e lint format environment generated clean
+.PHONY: help reproduce test e2e lint environment generated rulegraph clean
 
 help:  ## this list
 	@grep --extended-regexp '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column --table --separator ':'
@@ -32,6 +32,9 @@ generated: $(VENV)/.installed  ## files that follow from others: schema, default
 	$(BIN)/thedit config defaults > config/config.yaml
 	sed --in-place '/- pip:/q' environment.yml
 	sed '/^#/d; s/^/      - /' requirements.lock >> environment.yml
+
+rulegraph: $(VENV)/.installed  ## docs/rulegraph.png; needs graphviz
+	$(BIN)/snakemake --forceall --rulegraph dot | dot -Tpng -Gdpi=110 -Gfontname=DejaVuSans -Grankdir=LR -o docs/rulegraph.png
 
 environment: $(VENV)/.installed  ## the environment only
 

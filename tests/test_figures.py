@@ -10,7 +10,7 @@ from tests.frames import make_store
 from thedit import config
 from thedit.errors import UserError
 from thedit.evaluation import layout, pairs, reenact
-from thedit.figures import bases, crossing, grid, run, table, views
+from thedit.figures import bases, crossing, grid, readme, run, table, views
 from thedit.figures.cast import Cast
 from thedit.methods import registry
 from thedit.training import checkpoint
@@ -24,6 +24,9 @@ SETTINGS = config.Config(
 )
 
 
+MADE = {"seed": 0, "device": "an abacus", "code_version": "1.0+abc", "config_hash": "0123"}
+
+
 def metrics():
     """Aggregates with one value of each kind: plain, with failures, and missing."""
     none = np.nan
@@ -33,7 +36,13 @@ def metrics():
         ("planedict", "frechet", "driver", none, none, none, 0, 8),
     ]
     columns = ["method", "metric", "variant", "value", "ci_low", "ci_high", "n", "n_failed"]
-    return pd.DataFrame(rows, columns=columns).assign(protocol="cross", backend="net", seed=0)
+    return pd.DataFrame(rows, columns=columns).assign(protocol="cross", backend="net", **MADE)
+
+
+def cost():
+    """What a trained method and a bound cost."""
+    known = {"method": "planedict", "reason": "", **dict.fromkeys(table.COST, 1234567.0)}
+    return pd.DataFrame([known, {"method": "copy-source", "reason": "copies a picture"}])
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +67,7 @@ def project(tmp_path_factory):
         for method in SETTINGS.methods:
             reenact.reenact(SETTINGS, method, protocol)
     metrics().to_parquet(layout.run(SETTINGS) / "metrics.parquet")
+    cost().to_parquet(layout.run(SETTINGS) / "cost.parquet")
     yield folder
     patch.undo()
 
@@ -105,10 +115,38 @@ def test_a_table_shows_the_numbers_intervals_and_failures():
     assert "0.93<br>0.91 … 0.95, 1 of 8 failed" in text
     assert "| copy-source | 1 | – |" in text
     assert "| planedict |" in text
-    page = table.as_html(metrics(), SETTINGS.methods)
+    page = table.as_html(metrics(), cost(), SETTINGS.methods)
     assert "<td>0.93<small>0.91 … 0.95, 1 of 8 failed</small></td>" in page
 
 
 def test_without_metrics_the_sentence_says_what_to_do(project):
     with pytest.raises(UserError, match=r"metrics\.parquet: is missing; make it with 'thedit aggregate'"):
         run.write(SETTINGS.model_copy(update={"run": "other"}))
+
+
+def test_the_readme_gets_the_numbers_between_its_marks(project):
+    logs = project / "logs/train"
+    logs.mkdir(parents=True)
+    for name, seconds in (("made-up-planedict", 12), ("made-up-other", 30), ("another-planedict", 500)):
+        (logs / f"{name}.benchmark.tsv").write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:12\t{seconds + 900}\n")
+    path = project / "README.md"
+    path.write_text(f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n")
+    readme.insert(SETTINGS, path)
+    once = path.read_text()
+    assert once.startswith(f"before\n{readme.BEGIN}\n")
+    assert once.endswith(f"{readme.END}\nafter\n")
+    assert "old" not in once
+    assert "measured on an abacus" in once
+    assert "0.93<br>0.91 … 0.95, 1 of 8 failed" in once
+    assert "| planedict | 1,234,567 |" in once
+    assert "| train | 2 | 42 | 930 |" in once
+    readme.insert(SETTINGS, path)
+    assert path.read_text() == once
+
+
+def test_a_readme_without_marks_stays_as_it_is(project):
+    path = project / "plain.md"
+    path.write_text("nothing here\n")
+    with pytest.raises(UserError, match=r"plain\.md: needs the lines"):
+        readme.insert(SETTINGS, path)
+    assert path.read_text() == "nothing here\n"

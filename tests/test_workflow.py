@@ -36,7 +36,8 @@ case "$stage" in
   " pairs") make $run/protocols/$protocol.parquet ;;
   " reenact") make $run/predictions/$method/$protocol/predictions.parquet ;;
   " score") make $run/scores/$method-$protocol.parquet ;;
-  " aggregate") make $run/frames.parquet $run/metrics.parquet ;;
+  " aggregate") make $run/frames.parquet $run/metrics.parquet $run/comparisons.parquet ;;
+  " cost") make $run/cost.parquet ;;
   " figures") for name in FIGURES; do make $run/figures/$name; done ;;
   *) make $out ;;
 esac
@@ -114,8 +115,9 @@ def test_a_second_run_has_nothing_to_do(project):
 
 
 SCORING = {"score": 4, "aggregate": 1, "figures": 1}
+TWO = {"reenact": 2, "score": 2, "aggregate": 1, "figures": 1}
 EVALUATION = {"pairs": 2, "reenact": 4, **SCORING}
-DATA = {"preprocess": 1, "train": 1, **EVALUATION}
+DATA = {"preprocess": 1, "train": 1, "cost": 1, **EVALUATION}
 
 
 @pytest.mark.parametrize(
@@ -124,10 +126,10 @@ DATA = {"preprocess": 1, "train": 1, **EVALUATION}
         ({"metrics": {"bootstrap": 99}}, {"aggregate": 1, "figures": 1}),
         ({"metrics": {"suite": "paper"}}, SCORING),
         ({"evaluation": {"frames_per_pair": 3}}, EVALUATION),
-        ({"train": {"images": 8}}, {"train": 1, "reenact": 2, "score": 2, "aggregate": 1, "figures": 1}),
+        ({"train": {"images": 8}}, {"train": 1, "cost": 1, **TWO}),
         ({"data": {"preprocess": {"size": 32}}}, DATA),
         ({"data": {"heads": {"seed": 1}}}, {"heads_render": 1, **DATA}),
-        ({"methods": ["fomm", "copy-source", "copy-driver"]}, {"reenact": 2, "score": 2, "aggregate": 1, "figures": 1}),
+        ({"methods": ["fomm", "copy-source", "copy-driver"]}, {"cost": 1, **TWO}),
         ({"evaluation": {"protocols": ["self"]}}, {"aggregate": 1, "figures": 1}),
     ],
     ids=lambda value: next(iter(value)),
@@ -143,8 +145,8 @@ def test_one_option_reruns_what_depends_on_it(project, change, expected):
         ("thedit/figures/__init__.py", {"figures": 1}),
         ("thedit/evaluation/protocols.py", EVALUATION),
         ("thedit/evaluation/preview.py", {"reenact": 4, **SCORING}),
-        ("thedit/methods/bounds.py", {"reenact": 2, "score": 2, "aggregate": 1, "figures": 1}),
-        ("thedit/methods/fomm/__init__.py", {"train": 1, "reenact": 2, "score": 2, "aggregate": 1, "figures": 1}),
+        ("thedit/methods/bounds.py", {"cost": 1, **TWO}),
+        ("thedit/methods/fomm/__init__.py", {"train": 1, "cost": 1, **TWO}),
         ("thedit/heads/build.py", {"heads_assets": 1, "heads_render": 1, **DATA}),
         ("thedit/bench/__init__.py", {}),
     ],

@@ -20,7 +20,7 @@ def write(config: Config) -> Path:
         raise UserError(f"{path}: is missing; make it with 'thedit aggregate'.")
     metrics = pd.read_parquet(path)
     with atomic(folder / "table.html") as sibling:
-        sibling.write_text(table.as_html(metrics, config.methods))
+        sibling.write_text(table.as_html(metrics, pd.read_parquet(layout.run(config) / "cost.parquet"), config.methods))
     style.save(folder / "comparison.png", charts.comparison(metrics, config.methods))
     style.save(folder / "training.png", charts.training(config))
     cast = Cast(config)

@@ -1,4 +1,7 @@
-"""The comparison as HTML for the report and as Markdown for the README; the numbers are those of metrics.parquet."""
+"""The comparison as HTML for the report and as Markdown for the README.
+
+The numbers are those of metrics.parquet and cost.parquet.
+"""
 
 import html
 import math
@@ -6,6 +9,8 @@ import math
 import pandas as pd
 
 from metrics.text import SHOWN
+
+Table = tuple[list[str], list[list[tuple[str, str]]]]  # headings; rows of cells, each a value and what stands below it
 
 STYLE = """
 body { font: 14px/1.45 system-ui, "DejaVu Sans", sans-serif; color: #222; margin: 1.5em; background: white }
@@ -19,7 +24,18 @@ small { color: #666; display: block }
 """
 
 
-def by_protocol(metrics: pd.DataFrame, methods: list[str]) -> dict[str, tuple[list[str], list[list[tuple[str, str]]]]]:
+COST = {
+    "parameters": "{:,.0f}",
+    "encode_gflops": "{:.3g}",
+    "drive_gflops": "{:.3g}",
+    "frames_per_second": "{:.3g}",
+    "peak_mib": "{:.0f}",
+    "training_images": "{:,.0f}",
+    "training_hours": "{:.2g}",
+}
+
+
+def by_protocol(metrics: pd.DataFrame, methods: list[str]) -> dict[str, Table]:
     """Headings and rows for each protocol; a row is the method and a pair (value, interval and failures) a metric."""
     tables = {}
     for protocol, group in metrics.groupby("protocol", sort=False):
@@ -37,28 +53,44 @@ def by_protocol(metrics: pd.DataFrame, methods: list[str]) -> dict[str, tuple[li
     return tables
 
 
-def as_html(metrics: pd.DataFrame, methods: list[str]) -> str:
-    """A page with one table a protocol."""
+def as_html(metrics: pd.DataFrame, cost: pd.DataFrame, methods: list[str]) -> str:
+    """A page with one table a protocol, and one of what the methods cost."""
     parts = [f"<!doctype html><meta charset='utf-8'><title>Comparison</title><style>{STYLE}</style>"]
-    for protocol, (headings, rows) in by_protocol(metrics, methods).items():
+    for title, (headings, rows) in {**by_protocol(metrics, methods), "cost": _cost(cost)}.items():
         head = "".join(f"<th>{html.escape(text)}</th>" for text in ["method", *headings])
         body = "".join(
             "<tr>" + "".join(f"<td>{html.escape(value)}<small>{html.escape(more)}</small></td>" for value, more in row)
             for row in rows
         )
-        parts.append(f"<h2>{html.escape(protocol)}</h2><table><tr>{head}</tr>{body}</table>")
+        parts.append(f"<h2>{html.escape(title)}</h2><table><tr>{head}</tr>{body}</table>")
     return "\n".join(parts) + "\n"
 
 
 def as_markdown(metrics: pd.DataFrame, methods: list[str]) -> str:
     """One Markdown table a protocol."""
-    parts = []
-    for protocol, (headings, rows) in by_protocol(metrics, methods).items():
-        titles = ["method", *(text.replace("\n", "<br>") for text in headings)]
-        lines = [f"**{protocol}**", "", _line(titles), _line(["---", *["--:"] * len(headings)])]
-        lines += [_line([value + (f"<br>{more}" if more else "") for value, more in row]) for row in rows]
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts) + "\n"
+    tables = by_protocol(metrics, methods).items()
+    return "\n\n".join(f"**{protocol}**\n\n{_markdown(*table)}" for protocol, table in tables)
+
+
+def cost_as_markdown(cost: pd.DataFrame) -> str:
+    """What the methods cost, as a Markdown table."""
+    return _markdown(*_cost(cost))
+
+
+def _cost(cost: pd.DataFrame) -> Table:
+    headings = [name.replace("_", " ") for name in COST]
+    rows = []
+    for row in cost.itertuples():
+        values = ((form, getattr(row, name)) for name, form in COST.items())
+        rows.append([(row.method, row.reason), *(("–" if pd.isna(v) else form.format(v), "") for form, v in values)])
+    return headings, rows
+
+
+def _markdown(headings: list[str], rows: list[list[tuple[str, str]]]) -> str:
+    titles = ["method", *(text.replace("\n", "<br>") for text in headings)]
+    lines = [_line(titles), _line(["---", *["--:"] * len(headings)])]
+    lines += [_line([value + (f"<br>{more}" if more else "") for value, more in row]) for row in rows]
+    return "\n".join(lines)
 
 
 def _cell(cells: pd.DataFrame, key: tuple[str, str, str]) -> tuple[str, str]:

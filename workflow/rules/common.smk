@@ -77,6 +77,11 @@ def weights(wildcards):
     return [f"{RUN}/methods/{wildcards.method}/weights.safetensors"] * specs[wildcards.method].trained
 
 
+def all_weights():
+    """The weights of all trained methods."""
+    return [f"{RUN}/methods/{name}/weights.safetensors" for name in settings.methods if specs[name].trained]
+
+
 def figure(name, label, category="Figures"):
     """A picture of the run that the report shows with the caption report/<name without suffix>.rst."""
     caption = f"../report/{Path(name).stem}.rst"

@@ -74,8 +74,11 @@ rule aggregate:
     output:
         frames=f"{RUN}/frames.parquet",
         metrics=f"{RUN}/metrics.parquet",
+        comparisons=f"{RUN}/comparisons.parquet",
     log:
         f"logs/aggregate/{settings.run}.log",
+    benchmark:
+        f"logs/aggregate/{settings.run}.benchmark.tsv"
     conda:
         ENVIRONMENT
     params:
@@ -84,3 +87,26 @@ rule aggregate:
         code=code("thedit.cli.score"),
     shell:
         "exec thedit aggregate --config {params.config} > {log} 2>&1"
+
+
+# Alone on the machine, so that speeds can be compared.
+rule cost:
+    input:
+        weights=all_weights(),
+    output:
+        f"{RUN}/cost.parquet",
+    log:
+        f"logs/cost/{settings.run}.log",
+    benchmark:
+        f"logs/cost/{settings.run}.benchmark.tsv"
+    conda:
+        ENVIRONMENT
+    threads: os.cpu_count()
+    resources:
+        gpu=GPU,
+    params:
+        config=CONFIG,
+        options=digest([settings.methods, settings.train.preset]),
+        code=code("thedit.evaluation.cost", *(found.module for found in specs.values())),
+    shell:
+        "exec thedit cost --config {params.config} 2> >(tee {log} >&2)"

@@ -6,7 +6,8 @@ rule figures:
             method=settings.methods,
             protocol=settings.evaluation.protocols,
         ),
-        weights=[f"{RUN}/methods/{name}/weights.safetensors" for name in settings.methods if specs[name].trained],
+        cost=rules.cost.output,
+        weights=all_weights(),
     output:
         figure("table.html", "comparison table", category="Results"),
         figure("comparison.png", "comparison as a chart", category="Results"),
@@ -19,6 +20,8 @@ rule figures:
         figure("training.png", "training", category="Training"),
     log:
         f"logs/figures/{settings.run}.log",
+    benchmark:
+        f"logs/figures/{settings.run}.benchmark.tsv"
     conda:
         ENVIRONMENT
     threads: 2
@@ -32,8 +35,7 @@ rule figures:
         "exec thedit figures --config {params.config} 2> >(tee {log} >&2)"
 
 
+# The whole run, not a part of it that somebody asked for.
 onsuccess:
     if all(Path(path).exists() for path in get_final_output()):
-        shell(
-            f"{sys.executable} -m snakemake --report {RUN}/report.html --configfile {RUN}/config.yaml --quiet"
-        )
+        shell(f"{sys.executable} -m snakemake --report {RUN}/report.html --configfile {RUN}/config.yaml --quiet")

@@ -1,0 +1,75 @@
+"""Measured numbers for the README: the comparison, what the methods cost, and how long each stage took.
+
+The text between two marks is replaced, so that no number is ever typed by hand.
+"""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from thedit.config import Config
+from thedit.errors import UserError
+from thedit.evaluation import layout
+from thedit.figures import table
+from thedit.files import atomic
+
+BEGIN, END = "<!-- results: begin, written by: thedit readme -->", "<!-- results: end -->"
+
+
+def insert(config: Config, path: Path, logs: Path = Path("logs")) -> None:
+    """Replace what stands between the marks in ``path`` with the results of a run.
+
+    Raises `UserError` when the marks are not there, or the run is not finished.
+    """
+    text = path.read_text()
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        raise UserError(f"{path}: needs the lines '{BEGIN}' and '{END}', once each.")
+    before, rest = text.split(BEGIN)
+    with atomic(path) as sibling:
+        sibling.write_text("\n".join([before + BEGIN, "", results(config, logs), END + rest.split(END)[1]]))
+
+
+def results(config: Config, logs: Path) -> str:
+    """The run's tables as Markdown, with the machine and the code that made them."""
+    folder = layout.run(config)
+    path = folder / "metrics.parquet"
+    if not path.is_file():
+        raise UserError(f"{path}: is missing; finish the run first with 'snakemake --cores all'.")
+    metrics = pd.read_parquet(path)
+    made = metrics.iloc[0]
+    machine = f"{made['device']}, {_memory():.0f} GiB of memory"
+    parts = [
+        f"Run `{config.run}`: code {made['code_version']}, configuration {made['config_hash']}, seed {made['seed']}, "
+        f"measured on {machine}.",
+        table.as_markdown(metrics, config.methods),
+        "**What the methods cost**",
+        table.cost_as_markdown(pd.read_parquet(folder / "cost.parquet")),
+        "**Time and memory of the stages** (sum over a stage's jobs; the largest resident set of any of them)",
+        stages(logs, [config.run, config.data.name, "heads"]),
+    ]
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def stages(logs: Path, names: list[str]) -> str:
+    """A row a rule from the benchmark files of the run, data set or assets called ``names``."""
+    rows = []
+    for folder in sorted(logs.iterdir() if logs.is_dir() else []):
+        files = [file for file in folder.glob("*.benchmark.tsv") if _belongs(file, names)]
+        if files:
+            jobs = pd.concat([pd.read_csv(file, sep="\t", na_values="-") for file in files])
+            first = min(file.stat().st_mtime for file in files)
+            rows.append((first, folder.name, len(files), jobs["s"].sum(), jobs["max_rss"].max()))
+    lines = ["| stage | jobs | seconds | peak memory, MiB |", "| --- | --: | --: | --: |"]
+    return "\n".join(lines + [f"| {name} | {n} | {time:.0f} | {rss:.0f} |" for _, name, n, time, rss in sorted(rows)])
+
+
+def _belongs(file: Path, names: list[str]) -> bool:
+    stem = file.name.removesuffix(".benchmark.tsv")
+    return any(re.fullmatch(rf"{re.escape(name)}(-.*)?", stem) for name in names)
+
+
+def _memory() -> float:
+    """Memory of this machine in GiB."""
+    found = re.search(r"MemTotal:\s+(\d+) kB", Path("/proc/meminfo").read_text())
+    return int(found[1]) / 2**20 if found else float("nan")
