@@ -9,11 +9,12 @@ Name = Annotated[str, typer.Argument(help="name of the method, as in a config's 
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands ``method list``, ``method new`` and ``method check``."""
+    """Add the commands ``method list``, ``new``, ``check`` and ``overfit``."""
     group = typer.Typer(no_args_is_help=True, help="The methods of the comparison: list, add, check.")
     group.command("list")(list_methods)
     group.command("new")(new)
     group.command("check")(check)
+    group.command("overfit")(overfit)
     app.add_typer(group, name="method")
 
 
@@ -45,3 +46,25 @@ def check(
 
     for line in check(name, preset, size):
         typer.echo(line)
+
+
+def overfit(
+    name: Name,
+    config: Annotated[Path, typer.Option("--config", help="configuration of the run")],
+    clip: Annotated[str, typer.Option(help="the clip to learn, PERSON/CLIP")] = "train-0000/00",
+    steps: Annotated[int, typer.Option(help="optimiser steps after which it has failed")] = 3000,
+    every: Annotated[int, typer.Option(help="steps between measurements")] = 100,
+    target: Annotated[float, typer.Option(help="PSNR in dB that ends it")] = 28.0,
+) -> None:
+    """Train a method on one clip until it reproduces it; status 1 if it does not: results/RUN/overfit/NAME.parquet."""
+    from thedit.config import load
+    from thedit.evaluation import layout
+    from thedit.training.overfit import overfit
+
+    settings = load(config)
+    last = overfit(
+        settings, name, clip, steps, every, target, layout.run(settings) / "overfit" / f"{name}.parquet"
+    ).iloc[-1]
+    reached = last["psnr"] >= target
+    typer.echo(f"{name}: {last['psnr']:.2f} dB after {last['step']} steps, {last['seconds']:.0f} s")
+    raise typer.Exit(0 if reached else 1)
