@@ -1,20 +1,39 @@
-"""The true cameras of an AnnyHeads clip."""
+"""The true cameras and landmarks of an AnnyHeads clip."""
 
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
+import torch
+from torch import Tensor
 
 from thedit.errors import UserError
 
 
 def cameras(root: Path, person: str, clip: str, frames: np.ndarray) -> np.ndarray:
     """Labels (T, 25) of the recorded picture for ``frames`` (T,). `UserError` when there is no truth."""
+    return np.stack(_read(root, person, clip, frames, ["camera"])["camera"].to_list())
+
+
+def landmarks(root: Path, person: str, clip: str, frames: np.ndarray) -> Tensor:
+    """The mesh's landmarks (T, 68, 3) in world units, from the true identity and expression."""
+    from thedit.heads import assets
+
+    heads = assets.load()
+    table = _read(root, person, clip, frames, ["identity", "expression"])
+    identity, expression = (
+        torch.tensor(np.stack(table[name].to_list())).float() for name in ("identity", "expression")
+    )
+    basis = heads.identity[: identity.shape[1], heads.landmarks], heads.actions[:, heads.landmarks]
+    moved = [torch.einsum("tk,klc->tlc", values, part) for values, part in zip((identity, expression), basis)]
+    return heads.mean[heads.landmarks] + moved[0] + moved[1]
+
+
+def _read(root: Path, person: str, clip: str, frames: np.ndarray, columns: list[str]) -> pd.DataFrame:
     path = root / "truth" / person / f"{clip}.parquet"
     try:
-        table = pq.read_table(path, columns=["frame", "camera"]).to_pandas().set_index("frame")
-        return np.stack(table.loc[frames, "camera"].to_list())
+        return pd.read_parquet(path, columns=["frame", *columns]).set_index("frame").loc[frames]
     except (OSError, pa.ArrowException, KeyError) as error:
         raise UserError(
             f"{path}: gives no true cameras of this clip; only AnnyHeads has them, set data.preprocess.camera: fitted."
