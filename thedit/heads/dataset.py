@@ -25,11 +25,11 @@ from thedit.errors import UserError
 from thedit.files import atomic
 from thedit.heads import motion, people, scene
 from thedit.heads.assets import Assets
+from thedit.heads.frames import Frames, write_maps
 from thedit.heads.motion import Motion
-from thedit.heads.renderer import Frames, Renderer
+from thedit.heads.renderer import Renderer
 from thedit.heads.scene import Scene
 
-DEPTH_UNIT = 1e-4  # world units a step of the stored depth
 NOISE = 1.6  # standard deviation of the camera's noise, of 255
 QUALITY = "15"  # x264's constant rate factor
 Split = Literal["train", "test"]
@@ -84,7 +84,7 @@ def record(renderer: Renderer, heads: config.Heads, clip: Clip, folder: Path, ke
     frames = renderer.render(person, moves.expression, moves.camera, light, maps=clip.split == "test")
     _write_video(folder / "videos" / f"{clip.name}.mp4", frames.image, clip.generator(heads.seed, 3))
     if clip.split == "test":
-        _write_maps(folder / "truth" / f"{clip.name}.maps.arrow", frames)
+        write_maps(folder / "truth" / f"{clip.name}.maps.arrow", frames)
     _write_truth(folder / "truth" / f"{clip.name}.parquet", renderer.assets, clip, person.identity, moves, key)
 
 
@@ -141,24 +141,6 @@ class Truth:
         return Frames(image, seen.mask, seen.depth, seen.triangle, seen.barycentric)
 
 
-def read_maps(path: str | Path) -> Frames:
-    """The stored maps of a clip, without the pictures (``image`` has no frames)."""
-    with pa.memory_map(str(path)) as source:
-        table = pa.ipc.open_file(source).read_all()
-    side = int(table.schema.metadata[b"side"])
-
-    def column(name: str, dtype: type, *more: int) -> NDArray:
-        return np.stack([np.frombuffer(cell.as_py(), dtype).reshape(side, side, *more) for cell in table[name]])
-
-    return Frames(
-        image=np.zeros((0, side, side, 3), np.uint8),
-        mask=column("mask", np.uint8),
-        depth=column("depth", np.uint16).astype(np.float32) * np.float32(DEPTH_UNIT),
-        triangle=column("triangle", np.int16).astype(np.int32),
-        barycentric=column("barycentric", np.uint8, 2).astype(np.float32) / 255,
-    )
-
-
 def _moves(heads: config.Heads, clip: Clip) -> Motion:
     return motion.animate(clip.generator(heads.seed, 1), heads.frames_per_clip)
 
@@ -209,23 +191,3 @@ def _write_truth(
     )
     with atomic(path) as sibling:
         pq.write_table(table, sibling, compression="zstd")
-
-
-def _write_maps(path: Path, frames: Frames) -> None:
-    assert frames.mask is not None and frames.depth is not None
-    assert frames.triangle is not None and frames.barycentric is not None
-    columns = {
-        "mask": frames.mask,
-        "depth": (frames.depth / DEPTH_UNIT).round().clip(0, 65535).astype(np.uint16),
-        "triangle": frames.triangle.astype(np.int16),
-        "barycentric": (frames.barycentric * 255).round().clip(0, 255).astype(np.uint8),
-    }
-    table = pa.table(
-        {"frame": pa.array(range(len(frames.mask)), pa.int32())}
-        | {name: [picture.tobytes() for picture in values] for name, values in columns.items()},
-        metadata={"side": str(frames.mask.shape[1]), "depth_unit": str(DEPTH_UNIT)},
-    )
-    options = pa.ipc.IpcWriteOptions(compression="zstd")
-    with atomic(path) as sibling, pa.OSFile(str(sibling), "wb") as sink:
-        with pa.ipc.new_file(sink, table.schema, options=options) as writer:
-            writer.write_table(table)

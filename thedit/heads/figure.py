@@ -4,18 +4,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import warp as wp
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from thedit import camera
 from thedit.heads import shading, skin, strands
 from thedit.heads.assets import PARTS, Assets
+from thedit.heads.geometry import Surface
 from thedit.heads.people import Person
 
 Array = NDArray[np.float32]
 
+# Share of the head's yaw, pitch and roll against the camera that the body does not take part in.
+STIFF = (0.5, 0.75, 0.5)
 NECK = (0.0, -0.16, -0.04)  # the point that head and body turn about, on the mean face
-SHOULDER_RAYS = 48
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,13 @@ class Wardrobe:
         self.assets = assets
         self.atlas = skin.atlas(assets)
         self.rest = assets.mean.numpy()
+        self.deltas = assets.actions.transpose(0, 1).flatten(1).numpy()  # (V, 52 * 3)
         self.skin = assets.triangles.numpy()[(assets.part == PARTS["skin"]).numpy()]
         self.sheets = assets.triangles.numpy()[(assets.part == PARTS["lashes"]).numpy()]
         self.solid = assets.triangles.numpy()[(assets.part != PARTS["lashes"]).numpy()]
         self.landmarks = self.rest[assets.landmarks.numpy()]
-        self._skin_mesh = _mesh(self.rest, self.skin)
-        self._sheet_mesh = _mesh(self.rest, self.sheets)
+        self._skin_surface = Surface(self.rest, self.skin)
+        self._sheet_surface = Surface(self.rest, self.sheets)
 
     def dress(self, person: Person) -> Figure:
         """Build one person's figure; about half a second."""
@@ -76,20 +80,20 @@ class Wardrobe:
             np.float32
         )
 
-        pieces = [(strands.brows(person, self.landmarks, self._project), self._skin_mesh, self.skin, "brows")]
-        pieces.append((strands.lashes(person, self._sheet_vertices()), self._sheet_mesh, self.sheets, "lashes"))
-        whiskers = strands.beard(person, self.rest, self.skin, self._project)
+        pieces = [(strands.brows(person, self.landmarks, self._project), self._skin_surface, self.skin, "brows")]
+        pieces.append((strands.lashes(person, self._sheet_vertices()), self._sheet_surface, self.sheets, "lashes"))
+        whiskers = strands.beard(person, self.rest, self.skin)
         if whiskers:
-            pieces.append((whiskers, self._skin_mesh, self.skin, "beard"))
+            pieces.append((whiskers, self._skin_surface, self.skin, "beard"))
         base, actions, rest = [own], [assets.actions.numpy()], [self.rest]
         triangles, label = [self.solid], [assets.part.numpy()[: len(self.solid)] + 1]
         start = len(own)
-        for ribbons, mesh, onto, name in pieces:
-            face, weights, _ = _nearest(mesh, ribbons.vertices)
-            corners = onto[face]
-            blend = lambda values: (values[..., corners, :] * weights[..., None]).sum(-2)  # noqa: B023, E731
-            base.append(blend(own) + ribbons.vertices - blend(self.rest))
-            actions.append(np.stack([blend(action) for action in assets.actions.numpy()]))
+        for ribbons, surface, onto, name in pieces:
+            face, weights, _ = surface.nearest(ribbons.vertices)
+            count = len(face)
+            attach = csr_matrix((weights.ravel(), onto[face].ravel(), np.arange(count + 1) * 3), (count, len(own)))
+            base.append(attach @ own + ribbons.vertices - attach @ self.rest)
+            actions.append((attach @ self.deltas).reshape(count, 52, 3).swapaxes(0, 1))
             rest.append(ribbons.vertices)
             triangles.append(ribbons.triangles + start)
             label.append(np.full(len(ribbons.triangles), shading.LABELS[name], np.int32))
@@ -116,25 +120,15 @@ class Wardrobe:
         )
 
     def _hair(self, person: Person, own: Array) -> strands.Ribbons:
-        mesh = _mesh(own, self.skin)
-
-        def settle(points: Array, least: Array, most: Array) -> Array:
-            moved = wp.empty(len(points), dtype=wp.vec3, device="cpu")
-            limits = (wp.array(limit.astype(np.float32), dtype=float, device="cpu") for limit in (least, most))
-            inputs = [mesh.id, _vectors(points), *limits]
-            wp.launch(_settle, dim=len(points), inputs=inputs, outputs=[moved], device="cpu")
-            return moved.numpy()
-
-        grown = strands.hair(person, self.rest, own, self.skin, settle)
+        grown = strands.hair(person, self.rest, own, self.skin, Surface(own, self.skin).settle)
         if grown is None:  # a triangle that no ray meets
             far = np.full((3, 3), 50.0, np.float32)
             return strands.Ribbons(far, far, far, far, np.array([[0, 1, 2]], np.int32))
         return grown
 
-    def _project(self, points: Array) -> tuple[NDArray[np.int32], Array, Array]:
-        face, weights, normal = _nearest(self._skin_mesh, points)
-        on_skin = (self.rest[self.skin[face]] * weights[..., None]).sum(1)
-        return face, weights, np.concatenate([normal, on_skin], 1)
+    def _project(self, points: Array) -> tuple[Array, Array]:
+        face, weights, normal = self._skin_surface.nearest(points)
+        return (self.rest[self.skin[face]] * weights[..., None]).sum(1), normal
 
     def _sheet_vertices(self) -> list[Array]:
         """Vertices of the four lash sheets: left and right, upper and lower."""
@@ -142,6 +136,13 @@ class Wardrobe:
         vertices = self.rest[np.unique(self.sheets)]
         left, upper = vertices[:, 0] > 0, vertices[:, 1] > height
         return [vertices[(left == a) & (upper == b)] for a in (True, False) for b in (True, False)]
+
+
+def body_turn(recorded: Tensor, body_yaw: float) -> Tensor:
+    """Rotation vectors (T, 3), radians, of the body seen from the head: it keeps facing the camera, mostly."""
+    yaw, pitch, roll = camera.angles(camera.split(recorded.float().cpu())[0]).unbind(-1)
+    turn = torch.stack([-STIFF[0] * pitch, STIFF[1] * yaw + body_yaw, -STIFF[2] * roll], dim=-1)
+    return torch.deg2rad(turn)
 
 
 def pose(figure: Figure, expression: Tensor, turn: Tensor) -> Tensor:
@@ -156,58 +157,3 @@ def pose(figure: Figure, expression: Tensor, turn: Tensor) -> Tensor:
     along = (axis * arm).sum(-1, keepdim=True) * axis
     turned = along + (arm - along) * partial.cos() + torch.linalg.cross(axis, arm) * partial.sin()
     return torch.where(figure.follow[:, None] > 0, pivot + turned, points)
-
-
-def _vectors(values: Array) -> wp.array:
-    return wp.array(np.ascontiguousarray(values, np.float32), dtype=wp.vec3, device="cpu")
-
-
-def _mesh(vertices: Array, triangles: NDArray[np.int32]) -> wp.Mesh:
-    return wp.Mesh(_vectors(vertices), wp.array(triangles.ravel(), dtype=wp.int32, device="cpu"))
-
-
-def _nearest(mesh: wp.Mesh, points: Array) -> tuple[NDArray[np.int32], Array, Array]:
-    """Nearest triangle (N,), barycentric coordinates (N, 3) and triangle normal (N, 3) of points (N, 3)."""
-    count = len(points)
-    face = wp.empty(count, dtype=wp.int32, device="cpu")
-    weights, normal = (wp.empty(count, dtype=wp.vec3, device="cpu") for _ in range(2))
-    wp.launch(_query, dim=count, inputs=[mesh.id, _vectors(points)], outputs=[face, weights, normal], device="cpu")
-    return face.numpy(), weights.numpy(), normal.numpy()
-
-
-@wp.kernel
-def _query(
-    mesh: wp.uint64,
-    points: wp.array(dtype=wp.vec3),  # type: ignore[valid-type]
-    face: wp.array(dtype=wp.int32),  # type: ignore[valid-type]
-    weights: wp.array(dtype=wp.vec3),  # type: ignore[valid-type]
-    normal: wp.array(dtype=wp.vec3),  # type: ignore[valid-type]
-):
-    i = wp.tid()
-    near = wp.mesh_query_point_no_sign(mesh, points[i], 10.0)
-    face[i] = near.face
-    weights[i] = wp.vec3(near.u, near.v, 1.0 - near.u - near.v)
-    normal[i] = wp.mesh_eval_face_normal(mesh, near.face)
-
-
-@wp.kernel
-def _settle(
-    mesh: wp.uint64,
-    points: wp.array(dtype=wp.vec3),  # type: ignore[valid-type]
-    least: wp.array(dtype=wp.float32),  # type: ignore[valid-type]
-    most: wp.array(dtype=wp.float32),  # type: ignore[valid-type]
-    moved: wp.array(dtype=wp.vec3),  # type: ignore[valid-type]
-):
-    i = wp.tid()
-    p = points[i]
-    near = wp.mesh_query_point_sign_normal(mesh, p, 10.0)
-    on = wp.mesh_eval_position(mesh, near.face, near.u, near.v)
-    away = (p - on) * near.sign
-    distance = wp.length(away)
-    moved[i] = p
-    wanted = wp.clamp(distance * near.sign, least[i], most[i])
-    if wanted != distance:
-        direction = wp.mesh_eval_face_normal(mesh, near.face)
-        if distance > 0.0005:
-            direction = wp.normalize(away + direction * 0.001)
-        moved[i] = on + direction * wanted

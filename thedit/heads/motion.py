@@ -113,7 +113,7 @@ def _speech(generator: np.random.Generator, frames: int) -> Array:
         phrase = int(generator.uniform(0.6, 2.2) * RATE) if talks else int(generator.uniform(0.2, 0.9) * RATE)
         end = min(frame + phrase, len(track))
         while talks and frame < end:
-            length = max(int(round(generator.uniform(0.07, 0.19) * RATE)), 2)
+            length = max(round(generator.uniform(0.07, 0.19) * RATE), 2)
             shape = _mix(VISEMES[names[generator.integers(len(names))]])
             track[frame : min(frame + length, end)] = shape * loudness * generator.uniform(0.6, 1.15)
             frame += length

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from thedit.errors import UserError
 from thedit.heads.assets import TRAITS, Assets
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 Colour = tuple[float, float, float]
 TEST_SHARE = 8  # one of so many sampled identities is a test person's
 
@@ -99,7 +99,7 @@ def _person(assets: Assets, row: int, seed: int, split: str, index: int) -> Pers
     pigments: list[Colour] = [BLACK, _mix(BLACK, BROWN, uniform(0.3, 1)), _mix(BROWN, BLOND, uniform()), RED]
     chances = [0.1, 0.38, 0.42, 0.1] if fair else [0.62, 0.36, 0.02, 0.0]
     natural = pigments[generator.choice(4, p=chances)]
-    grey = float(np.clip((age - 0.35) * 1.6 + generator.normal(0, 0.15), 0, 1)) if age > 0.3 else 0.0
+    grey = float(np.clip((age - 0.5) * 2.2 + generator.normal(0, 0.15), 0, 1)) if age > 0.45 else 0.0
     hair_colour = _mix(natural, GREY, grey)
     iris_chances = [0.12, 0.28, 0.15, 0.12, 0.22, 0.11] if fair else [0.62, 0.32, 0.06, 0, 0, 0]
     iris = IRISES[list(IRISES)[generator.choice(6, p=iris_chances)]]
@@ -140,13 +140,13 @@ def _person(assets: Assets, row: int, seed: int, split: str, index: int) -> Pers
         hairline=float(uniform(0, 0.02)) + (0.0 if female else float(max(age - 0.3, 0) * uniform(0, 0.06))),
         part_side=float(uniform(-0.06, 0.06)),
         brow_colour=_scale(_mix(hair_colour, BROWN, 0.35), 0.8),
-        brow_thickness=float(uniform(0.55, 0.9)) if female else float(uniform(0.8, 1.3)),
+        brow_thickness=float(uniform(0.45, 0.8)) if female else float(uniform(0.7, 1.15)),
         beard=beard,
         beard_length=float(uniform()),
         iris=_scale(iris, uniform(0.8, 1.25)),
         iris_size=float(uniform(0.46, 0.52)),
         clothes=clothes,
-        neckline=float(uniform(-0.30, -0.235)),
+        neckline=float(uniform(-0.25, -0.19)),
     )
 
 

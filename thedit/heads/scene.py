@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, zoom
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 BACKGROUND = 128  # side of the background picture in pixels
 
 
@@ -67,7 +67,7 @@ def _direction(azimuth: float, elevation: float) -> NDArray[np.float64]:
 def _background(generator: np.random.Generator) -> Array:
     """A room out of focus: a wall with a gradient, broad shapes, a few lights."""
     y, x = np.mgrid[0:BACKGROUND, 0:BACKGROUND] / BACKGROUND
-    base = generator.uniform(0.1, 0.85) * (0.75 + 0.5 * generator.random(3))
+    base = generator.uniform(0.08, 0.7) * (0.88 + 0.24 * generator.random(3))
     angle = generator.uniform(0, 2 * np.pi)
     slope = generator.uniform(-0.5, 0.5) * (x * np.cos(angle) + y * np.sin(angle) - 0.5)
     picture = base * (1 + slope[..., None])
@@ -75,13 +75,15 @@ def _background(generator: np.random.Generator) -> Array:
         left, top = generator.uniform(-0.2, 0.9, 2)
         wide, tall = generator.uniform(0.08, 0.6, 2)
         inside = (x > left) & (x < left + wide) & (y > top) & (y < top + tall)
-        picture[inside] = picture[inside] * 0.3 + 0.7 * generator.uniform(0.05, 0.9) * (0.6 + 0.6 * generator.random(3))
+        picture[inside] = picture[inside] * 0.3 + 0.7 * generator.uniform(0.05, 0.9) * (
+            0.75 + 0.4 * generator.random(3)
+        )
     blur = generator.uniform(1.5, 9)
     picture = gaussian_filter(picture, (blur, blur, 0), mode="nearest")
     if generator.random() < 0.35:
         for _ in range(generator.integers(3, 12)):
             across, down = generator.random(2)
             disc = np.clip((generator.uniform(0.015, 0.05) - np.hypot(x - across, y - down)) * 80, 0, 1)
-            picture += disc[..., None] * generator.uniform(0.05, 0.35) * (0.6 + 0.5 * generator.random(3))
+            picture += disc[..., None] * generator.uniform(0.05, 0.35) * (0.75 + 0.35 * generator.random(3))
     cloth = zoom(generator.normal(0, 1, (9, 9)), BACKGROUND / 9, order=3)[:BACKGROUND, :BACKGROUND, None]
     return (picture * (1 + 0.03 * cloth)).clip(0.01, 0.98).astype(np.float32)

@@ -1,4 +1,5 @@
 # mypy: ignore-errors
+# ruff: noqa: UP018 (warp needs float(0.0) for a variable that a loop changes)
 """The ray caster's device code: one source for CPU and CUDA, compiled by warp.
 
 A sample is one camera ray: nearest hit of the skin mesh (deforms every frame) and of the hair mesh (rigid), then a
@@ -38,7 +39,8 @@ HAIR = wp.constant(10)
 CLOTHES = wp.constant(11)
 FAR = wp.constant(100.0)
 OFFSET = wp.constant(0.002)  # start of a secondary ray off its surface, world units
-EDGE_SAMPLES = wp.constant(4)
+EDGE_SAMPLES = wp.constant(4)  # more rays where a pixel differs from a neighbour
+STRAND_SAMPLES = wp.constant(2)  # more rays inside hair
 
 
 @wp.struct
@@ -265,7 +267,7 @@ def shade(
     eye = -direction
     # Soft shadows: each sample looks at another point of the light.
     blur = wp.vec3(wp.randf(state) - 0.5, wp.randf(state) - 0.5, wp.randf(state) - 0.5)
-    towards = wp.normalize(key + blur * 0.16)
+    towards = wp.normalize(key + blur * 0.08)
     hit = wp.mesh_query_ray(mesh, origin, direction, FAR)
     reach = FAR
     if hit.result:
@@ -281,7 +283,9 @@ def shade(
         t = wp.normalize(look.hair_tangent[a] * strand.u + look.hair_tangent[b] * strand.v + look.hair_tangent[c] * w)
         tint = look.hair_tint[a] * strand.u + look.hair_tint[b] * strand.v + look.hair_tint[c] * w
         place = origin + direction * strand.t
-        sun = light.key_colour * visible(mesh, look.hair, place + key * 0.012 + n * 0.004, towards, FAR)
+        sun = light.key_colour
+        if wp.mesh_query_ray_anyhit(mesh, place + key * 0.012 + n * 0.004, towards, FAR):
+            sun = wp.vec3()
         sky = ambient(light.ambient, wp.transpose(room) * n)
         found.colour = display(strand_colour(tint, n, t, key, eye, sun, sky, 1.0) * light.exposure)
         found.label = HAIR
@@ -356,7 +360,7 @@ def shade(
     else:
         reach = 0.05
         if label == MOUTH or label == TEETH or label == TONGUE:
-            reach = 0.2
+            reach = 0.1
         open = openness(mesh, off, n, reach, state)
         shadow = float(0.0)
         if facing > 0.0:
@@ -369,7 +373,7 @@ def shade(
         elif label == EYE_RIGHT:
             albedo = eye_colour(look, rest, look.eye_right)
         elif label == TEETH:
-            albedo = wp.vec3(0.62, 0.56, 0.46)
+            albedo = wp.vec3(0.72, 0.66, 0.55)
             gloss = 0.5
         elif label == TONGUE:
             albedo = wp.vec3(0.42, 0.16, 0.15)
@@ -380,7 +384,7 @@ def shade(
             mirror = 2.0 * wp.dot(n, eye) * n - eye
             colour = colour + ambient(light.ambient, wp.transpose(room) * mirror) * (0.035 * open)
         else:
-            deep = open * open
+            deep = 0.12 + 0.88 * open
             colour = wp.cw_mul(albedo, light.key_colour * (wp.max(facing, 0.0) * shadow) + sky * deep)
             colour = colour + light.key_colour * (highlight(n, key, eye, 60.0, 0.03) * shadow * gloss)
 
@@ -445,7 +449,9 @@ def refine(
     frame, row, column = wp.tid()
     here = samples[frame, row, column]
     size = samples.shape[1]
-    edge = here.label >= LASHES and here.label <= HAIR
+    more = 0
+    if here.label >= LASHES and here.label <= HAIR:
+        more = STRAND_SAMPLES
     for k in range(8):
         i = k
         if k >= 4:
@@ -454,19 +460,21 @@ def refine(
         c = wp.clamp(column + i % 3 - 1, 0, size - 1)
         other = samples[frame, r, c]
         if other.label != here.label:
-            edge = True
+            more = EDGE_SAMPLES
         elif here.label != 0:
             difference = other.colour - here.colour
             largest = wp.max(wp.max(wp.abs(difference[0]), wp.abs(difference[1])), wp.abs(difference[2]))
             if largest > 0.07 or wp.abs(other.distance - here.distance) > 0.03:
-                edge = True
+                if here.label != HAIR:
+                    more = EDGE_SAMPLES
     colour = here.colour
-    if edge:
+    if more > 0:
         state = wp.rand_init(frame, 7919 * (row * size + column) + 1)
-        for k in range(EDGE_SAMPLES):
-            # Rotated grid of four.
-            x = (float(column) + 0.125 + 0.25 * float((k * 2 + 1) % 5 % 4)) / float(size)
-            y = (float(row) + 0.125 + 0.25 * float(k)) / float(size)
+        for k in range(more):
+            # The corners of a rotated square, opposite ones first.
+            turn = 0.4636476 + 3.1415927 * float(k % 2) + 1.5707963 * float(k / 2)
+            x = (float(column) + 0.5 + 0.3953 * wp.cos(turn)) / float(size)
+            y = (float(row) + 0.5 + 0.3953 * wp.sin(turn)) / float(size)
             found = shade(
                 look,
                 light,
@@ -483,7 +491,7 @@ def refine(
             )
             colour = colour + found.colour
             wp.randf(state)
-        colour = colour / (float(EDGE_SAMPLES) + 1.0)
+        colour = colour / (float(more) + 1.0)
     for i in range(3):
         image[frame, row, column, i] = wp.uint8(wp.clamp(colour[i] * 255.0 + 0.5, 0.0, 255.0))
 

@@ -7,14 +7,15 @@ same spot of every face.
 from dataclasses import dataclass
 
 import numpy as np
-import warp as wp
 from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
 
+from thedit.heads import geometry
 from thedit.heads.assets import PARTS, Assets
 from thedit.heads.people import Person
 from thedit.heads.strands import beard_density, scalp_density
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
@@ -38,22 +39,11 @@ class Atlas:
 
 def atlas(assets: Assets, side: int = 1024) -> Atlas:
     """Lay the skin's triangles out in texture space and look up what lies under each texel's centre."""
-    from scipy.ndimage import distance_transform_edt
-
     skin = (assets.part == PARTS["skin"]).numpy()
     triangles = assets.triangles.numpy()[skin]
-    corners = np.zeros((len(triangles) * 3, 3), np.float32)
-    corners[:, :2] = assets.uv.numpy()[skin].reshape(-1, 2)
-    mesh = wp.Mesh(
-        wp.array(corners, dtype=wp.vec3, device="cpu"),
-        wp.array(np.arange(len(corners), dtype=np.int32), dtype=wp.int32, device="cpu"),
-    )
-    face = wp.empty(side * side, dtype=wp.int32, device="cpu")
-    weights = wp.empty(side * side, dtype=wp.vec3, device="cpu")
-    wp.launch(_under_texel, dim=side * side, inputs=[mesh.id, side], outputs=[face, weights], device="cpu")
-    faces = face.numpy()
+    faces, weights = geometry.under_texels(assets.uv.numpy()[skin], side)
     texel = np.flatnonzero(faces >= 0)
-    used, share = triangles[faces[texel]], weights.numpy()[texel]
+    used, share = triangles[faces[texel]], weights[texel]
     nearest = distance_transform_edt(
         (faces < 0).reshape(side, side), return_distances=False, return_indices=True
     ).reshape(2, -1)
@@ -77,7 +67,7 @@ def paint(person: Person, atlas: Atlas, landmarks: Array) -> Array:
     ax = np.abs(x)
     broad, mottle, fine = (_noise(place, frequency, generator) for frequency in (14.0, 48.0, 150.0))
 
-    blood = 0.35 * broad + 0.45 * mottle + 0.25 * fine
+    blood = 0.22 * broad + 0.25 * mottle + 0.2 * fine
     for spot, (height, width, tall, amount) in {
         "cheeks": (0.01, 0.035, 0.03, 0.9),
         "nose": (0.0, 0.025, 0.025, 0.8),
@@ -88,7 +78,7 @@ def paint(person: Person, atlas: Atlas, landmarks: Array) -> Array:
     blood = blood + 0.9 * (ax > 0.137) * (y > -0.05)  # ears
     blood = blood - 0.35 * _step(0.13, 0.18, y) + 0.3 * _step(-0.2, -0.28, y)
     tone = np.array(person.skin, np.float32)
-    redden = np.array([0.10, -0.16, -0.15], np.float32)
+    redden = np.array([0.07, -0.15, -0.12], np.float32)
     colour = tone * (1 + person.redness * blood[:, None] * redden)
     colour *= 1 + 0.05 * (broad + mottle)[:, None] + 0.03 * fine[:, None]
     eyes = np.exp(-(((ax - 0.062) / 0.034) ** 2) - ((y - 0.055) / 0.022) ** 2) * (z > 0.12)
@@ -111,19 +101,20 @@ def paint(person: Person, atlas: Atlas, landmarks: Array) -> Array:
         strength = {"stubble": 0.38, "moustache": 0.4, "goatee": 0.45, "full": 0.55}[person.beard]
         colour = _cover(colour, person.hair_colour, strength * beard_density(person, place) * follicles.clip(0, 1))
     if person.hair_style != "bald":
-        strength = 0.72 if person.hair_style == "buzz" else 0.82
-        edge = (scalp_density(person, place) * (1.15 + 0.35 * mottle + 0.25 * fine)).clip(0, 1)
+        strength = 0.72 if person.hair_style == "buzz" else 0.93
+        edge = (scalp_density(person, place) * (1.25 + 0.2 * mottle + 0.2 * fine)).clip(0, 1)
         colour = _cover(colour, person.hair_colour, strength * edge)
 
     gloss = 0.55 + 0.2 * mottle
     gloss = gloss + 0.6 * np.exp(-((ax / 0.03) ** 2)) * _step(-0.03, 0.02, y) * (z > 0.15)  # nose and forehead
     gloss = person.oil * gloss.clip(0.15, 1.6) * (1 - 0.5 * brow) + 0.7 * lips[:, 0]
 
-    neck = person.neckline + 0.06 * _step(-0.02, -0.12, z) - 0.045 * _step(0.12, 0.0, ax) * _step(-0.02, 0.05, z)
-    cloth = _step(0.0, -0.0015, y - neck)
-    contact = np.exp(-np.maximum(y - neck, 0) / 0.012) * (1 - cloth)
+    around = np.hypot(x, np.minimum(z + 0.04, 0.05))
+    above = y - person.neckline + 0.45 * z - 1.5 * np.maximum(around - 0.13, 0)  # height over the collar's edge
+    cloth = _step(0.0, -0.0015, above) * (y < -0.155)
+    contact = np.exp(-np.maximum(above, 0) / 0.012) * (1 - cloth)
     colour *= 1 - 0.45 * contact[:, None]
-    hem = 1 - 0.3 * np.exp(-(((y - neck + 0.016) / 0.0025) ** 2))
+    hem = 1 - 0.3 * np.exp(-(((above + 0.016) / 0.0025) ** 2))
     folds = 1 + 0.16 * _noise(place * [1, 0.5, 1], 22.0, generator)
     fabric = np.array(person.clothes, np.float32) * (folds * hem)[:, None]
     colour = colour * (1 - cloth[:, None]) + fabric * cloth[:, None]
@@ -163,38 +154,9 @@ def _cover(colour: Array, over: tuple[float, float, float], amount: Array) -> Ar
 
 
 def _noise(place: Array, frequency: float, generator: np.random.Generator) -> Array:
-    """Smooth value noise (N,) in about [-1, 1] with ``frequency`` cells a world unit."""
-    lattice = generator.uniform(-1, 1, 32**3).astype(np.float32)
-    scaled = (place * frequency + 1000).astype(np.float32)
-    cell = scaled.astype(np.int32)
-    t = scaled - cell
-    t = t * t * (3 - 2 * t)
-    value = np.zeros(len(place), np.float32)
-    for corner in range(8):
-        bits = np.array([corner & 1, corner >> 1 & 1, corner >> 2])
-        index = (cell + bits) & 31
-        weight = np.where(bits, t, 1 - t).prod(1)
-        value += weight * lattice[(index[:, 0] * 32 + index[:, 1]) * 32 + index[:, 2]]
-    return value * 1.4
+    return geometry.noise(place, frequency, int(generator.integers(2**31)))
 
 
 def _step(low: float, high: float, value: Array) -> Array:
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
-
-
-@wp.kernel
-def _under_texel(
-    mesh: wp.uint64,
-    side: int,
-    face: wp.array(dtype=wp.int32),  # type: ignore[valid-type]
-    weights: wp.array(dtype=wp.vec3),  # type: ignore[valid-type]
-):
-    texel = wp.tid()
-    u = (float(texel % side) + 0.5) / float(side)  # type: ignore[operator]
-    v = 1.0 - (float(texel // side) + 0.5) / float(side)  # type: ignore[operator]
-    hit = wp.mesh_query_ray(mesh, wp.vec3(u, v, 1.0), wp.vec3(0.0, 0.0, -1.0), 2.0)
-    face[texel] = -1
-    if hit.result:
-        face[texel] = hit.face
-        weights[texel] = wp.vec3(hit.u, hit.v, 1.0 - hit.u - hit.v)

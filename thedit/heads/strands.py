@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from thedit.heads.people import Person
 
-Array = NDArray[np.float32]
-Project = Callable[[Array], tuple[NDArray[np.int32], Array, Array]]  # points -> nearest triangle, barycentric, side
+Array = NDArray[np.floating]
+Project = Callable[[Array], tuple[Array, Array]]  # points (N, 3) -> nearest points on the skin, its normals
 
 SKULL = np.array([0.0, 0.10, 0.02], np.float32)  # about the middle of the mean head's skull
 
@@ -47,12 +47,13 @@ def ribbons(points: Array, normals: Array, width: Array, tint: Array) -> Ribbons
 def join(parts: list[Ribbons]) -> Ribbons:
     """Several sets of ribbons as one."""
     starts = np.cumsum([0] + [len(part.vertices) for part in parts[:-1]])
+    triangles = [part.triangles + start for part, start in zip(parts, starts)]
     return Ribbons(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in ("vertices", "normal", "tangent", "tint")
-        ),
-        np.concatenate([part.triangles + start for part, start in zip(parts, starts)]).astype(np.int32),
+        vertices=np.concatenate([part.vertices for part in parts]),
+        normal=np.concatenate([part.normal for part in parts]),
+        tangent=np.concatenate([part.tangent for part in parts]),
+        tint=np.concatenate([part.tint for part in parts]),
+        triangles=np.concatenate(triangles).astype(np.int32),
     )
 
 
@@ -65,13 +66,13 @@ def brows(person: Person, landmarks: Array, project: Project) -> Ribbons:
         u = generator.beta(1.0, 1.15, count).astype(np.float32)
         half = 0.0095 * person.brow_thickness * np.interp(u, [0, 0.15, 0.6, 1], [0.75, 1, 0.8, 0.25])
         across = np.clip(generator.normal(0, 0.5, count), -1, 1) * half
-        root = np.stack([np.interp(u * 4, np.arange(5), curve[:, axis]) for axis in range(3)], -1)
-        root[:, 1] += across - 0.008
-        _, _, normal, root = _surface(project, root)
+        line = np.stack([np.interp(u * 4, np.arange(5), curve[:, axis]) for axis in range(3)], -1)
+        line[:, 1] += across - 0.008
+        root, normal = project(line)
         # Inner hairs stand up, the others lie outwards; upper ones comb down, lower ones up.
         rise = np.interp(u, [0, 0.2, 0.6, 1], [1.3, 0.55, 0.1, -0.35]) - 0.5 * across / (half + 1e-6)
-        direction = np.stack([np.full(count, side), rise, np.zeros(count)], -1) + generator.normal(0, 0.16, (count, 3))
-        direction = _unit(direction - normal * (direction * normal).sum(-1, keepdims=True))
+        aim = np.stack([np.full(count, side), rise, np.zeros(count)], -1) + generator.normal(0, 0.16, (count, 3))
+        direction = _unit(aim - normal * (aim * normal).sum(-1, keepdims=True))
         length = generator.uniform(0.012, 0.02, count) * np.interp(u, [0, 0.3, 1], [0.8, 1, 0.75])
         both.append(_short(root, normal, direction, length, 0.0019, person.brow_colour, generator, 0.1))
     return join(both)
@@ -103,7 +104,7 @@ def lashes(person: Person, strips: list[Array]) -> Ribbons:
     return join(parts)
 
 
-def beard(person: Person, rest: Array, triangles: NDArray[np.int32], project: Project) -> Ribbons | None:
+def beard(person: Person, rest: Array, triangles: NDArray[np.int32]) -> Ribbons | None:
     """Moustache, goatee or full beard on the mean face ``rest`` (V, 3); stubble is painted instead."""
     if person.beard in ("none", "stubble"):
         return None
@@ -201,13 +202,13 @@ def hair(
     side = np.where(place[:, 0] > person.part_side, 1.0, -1.0)
     stopped = np.zeros(count, bool)
     for step in range(1, steps):
-        share = step / (steps - 1)
+        progress = step / (steps - 1)
         outward = _unit(at - centre)
-        direction = style.comb(person, at - centre + SKULL, side, share) + sway
-        direction += outward * style.lift * (1 - share)
+        direction = style.comb(person, at - centre + SKULL, side, progress) + sway
+        direction += outward * style.lift * (1 - progress)
         direction -= outward * np.minimum((direction * outward).sum(-1, keepdims=True), 0) * 0.9
         ahead = at + _unit(direction) * (length / (steps - 1))[:, None]
-        near = thickness * np.sin(np.pi * min(0.15 + 0.7 * share, 0.75))
+        near = thickness * np.sin(np.pi * min(0.15 + 0.7 * progress, 0.75))
         hangs = _step(0.06, -0.04, ahead[:, 1])
         ahead = settle(ahead, near, near + style.loose + hangs * 10)
         if person.hair_style == "fringe":
@@ -217,6 +218,11 @@ def hair(
     points += _curls(
         points, centre, length, style.curl + (1 - style.curl) * style.curlable * person.hair_curl, generator
     )
+    if person.hair_style != "fringe":  # strands that would cross the face are left out
+        face = (points[..., 2] > 0.12) & (np.abs(points[..., 0]) < 0.105) & (points[..., 1] < 0.185)
+        kept = ~face.any(1)
+        points, layer, belongs = points[kept], layer[kept], belongs[kept]
+        count = len(points)
     normals = _unit(points - centre)
     normals[..., 1] *= 0.6
     share = np.linspace(0, 1, steps, dtype=np.float32)[None]
@@ -252,7 +258,7 @@ def _comb_down(person: Person, at: Array, side: Array, share: float) -> Array:
     top = _step(0.17, 0.26, at[:, 1])
     direction = np.stack([side * (0.25 + 1.1 * top), -1.0 + 0.9 * top, -0.25 * np.ones(len(at))], -1)
     face = _step(0.06, 0.12, at[:, 2]) * _step(0.23, 0.18, at[:, 1])
-    return direction + face[:, None] * np.stack([1.6 * np.sign(at[:, 0]), 0 * side, -0.9 + 0 * side], -1)
+    return direction + face[:, None] * np.stack([1.2 * np.sign(at[:, 0]), 0.6 + 0 * side, -1.6 + 0 * side], -1)
 
 
 def _comb_back(person: Person, at: Array, side: Array, share: float) -> Array:
@@ -318,9 +324,29 @@ STYLES: dict[str, Style] = {
         curl=0.9,
         loose=1.0,
     ),
-    "bob": Style(_comb_down, _graded(0.40, 0.24, 0.25), thickness=0.03, lift=0.35, disorder=0.05),
-    "long": Style(_comb_down, _graded(0.68, 0.52, 0.3), thickness=0.03, lift=0.3, disorder=0.06, steps=13),
-    "fringe": Style(_comb_fringe, _graded(0.42, 0.3, 0.4), thickness=0.026, lift=0.3, disorder=0.04, steps=11),
+    "bob": Style(
+        _comb_down, _graded(0.40, 0.24, 0.25), strands=5000, width=0.0042, thickness=0.03, lift=0.35, disorder=0.05
+    ),
+    "long": Style(
+        _comb_down,
+        _graded(0.68, 0.52, 0.3),
+        strands=5000,
+        width=0.0042,
+        thickness=0.03,
+        lift=0.3,
+        disorder=0.06,
+        steps=13,
+    ),
+    "fringe": Style(
+        _comb_fringe,
+        _graded(0.42, 0.3, 0.4),
+        strands=5500,
+        width=0.004,
+        thickness=0.026,
+        lift=0.3,
+        disorder=0.04,
+        steps=11,
+    ),
 }
 
 
@@ -355,11 +381,6 @@ def _short(
     taper = np.array([0.9, 1.0, 0.8, 0.2]) * width * generator.uniform(0.7, 1.1, (len(root), 1))
     tint = np.array(colour) * generator.uniform(0.65, 1.3, (len(root), 1, 1)) * np.ones_like(points)
     return ribbons(points.astype(np.float32), np.repeat(normal[:, None], 4, 1), taper, tint)
-
-
-def _surface(project: Project, points: Array) -> tuple[NDArray[np.int32], Array, Array, Array]:
-    face, barycentric, normal_and_point = project(points.astype(np.float32))
-    return face, barycentric, normal_and_point[:, :3], normal_and_point[:, 3:]
 
 
 def _pick(

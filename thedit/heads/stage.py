@@ -1,0 +1,147 @@
+# mypy: ignore-errors
+"""One person on the device: meshes, materials, and the launches that make pictures of it."""
+
+import numpy as np
+import torch
+import warp as wp
+from torch import Tensor
+
+from thedit import camera
+from thedit.heads import shading
+from thedit.heads.assets import Assets
+from thedit.heads.figure import Figure, body_turn, pose
+from thedit.heads.frames import Frames
+from thedit.heads.scene import Scene
+
+SKY_RAYS = 64
+FRAMES_AT_ONCE = {"cpu": 1, "cuda": 64}
+PUPIL_SIZE = 0.19  # radians
+
+
+class Stage:
+    """One person on the device, with meshes for as many frames as are rendered at once."""
+
+    def __init__(self, figure: Figure, assets: Assets, size: int, device: str, batch: int):
+        self.device, self.size = device, size
+        self.figure = figure = figure.to(device)
+        self.batch = batch
+        vertices = len(figure.base)
+        self.points = torch.empty(self.batch, vertices, 3, device=device)
+        self.points[:] = figure.base
+        self._points = wp.from_torch(self.points, dtype=wp.vec3)
+        self.normals = wp.empty((self.batch, vertices), dtype=wp.vec3, device=device)
+        indices = self._array(figure.triangles.ravel(), wp.int32)
+        self.meshes = [wp.Mesh(self._points[i], indices) for i in range(self.batch)]
+        self.mesh_ids = self._array(np.array([mesh.id for mesh in self.meshes], np.uint64), wp.uint64)
+        hair = figure.hair
+        self.hair = wp.Mesh(self._array(hair.vertices, wp.vec3), self._array(hair.triangles.ravel(), wp.int32))
+
+        solid = figure.triangles[figure.label < shading.LABELS["lashes"]]
+        order = np.argsort(solid.ravel(), kind="stable")
+        counts = np.bincount(solid.ravel(), minlength=vertices)
+        self.first = self._array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32), wp.int32)
+        self.around = self._array((order // 3).astype(np.int32), wp.int32)
+        self.still = self._array(figure.normal, wp.vec3)
+        self.triangles = self._array(figure.triangles, wp.int32)
+        self.samples = wp.empty((self.batch, size, size), dtype=shading.Sample, device=device)
+        self.image = torch.empty(self.batch, size, size, 3, dtype=torch.uint8, device=device)
+        self.look = self._look(assets)
+
+    def render(
+        self, expression: Tensor, cameras: Tensor, recorded: Tensor, window: Tensor, scene: Scene, maps: bool
+    ) -> Frames:
+        """See `Renderer.render`."""
+        if self.device == "cuda":  # torch and warp must not overtake each other
+            with wp.ScopedStream(wp.stream_from_torch(torch.cuda.current_stream())):
+                return self._render(expression, cameras, recorded, window, scene, maps)
+        return self._render(expression, cameras, recorded, window, scene, maps)
+
+    def _render(
+        self, expression: Tensor, cameras: Tensor, recorded: Tensor, window: Tensor, scene: Scene, maps: bool
+    ) -> Frames:
+        light, turn = self._light(scene), body_turn(recorded, scene.body_yaw)
+        pieces = []
+        for start in range(0, len(expression), self.batch):
+            part = slice(start, start + self.batch)
+            view = self._view(cameras[part], recorded[part], window[part])
+            pieces.append(self._chunk(expression[part], turn[part], view, light, maps))
+        columns = zip(*(vars(piece).values() for piece in pieces))
+        return Frames(*(np.concatenate(column) if column[0] is not None else None for column in columns))
+
+    def _chunk(self, expression: Tensor, turn: Tensor, view: shading.View, light: shading.Light, maps: bool) -> Frames:
+        frames = len(expression)
+        self.points[:frames] = pose(self.figure, expression.float().to(self.device), turn.to(self.device))
+        for mesh in self.meshes[:frames]:
+            mesh.refit()
+        self._normals(frames)
+        inputs = [self.look, light, view, self.mesh_ids, self.normals, self.samples]
+        size = (frames, self.size, self.size)
+        wp.launch(shading.cast, dim=size, inputs=inputs, device=self.device)
+        image = wp.from_torch(self.image)
+        wp.launch(shading.refine, dim=size, inputs=[*inputs, image], device=self.device)
+        picture = self.image[:frames].cpu().numpy().copy()
+        if not maps:
+            return Frames(picture)
+        seen = self.samples.numpy()[:frames]
+        barycentric = np.stack([seen["u"], seen["v"]], -1)
+        return Frames(
+            picture, seen["label"].astype(np.uint8), seen["distance"].copy(), seen["face"].copy(), barycentric
+        )
+
+    def _normals(self, frames: int) -> None:
+        inputs = [self._points, self.triangles, self.first, self.around, self.still]
+        dim = (frames, len(self.figure.base))
+        wp.launch(shading.vertex_normals, dim=dim, inputs=inputs, outputs=[self.normals], device=self.device)
+
+    def _look(self, assets: Assets) -> shading.Look:
+        figure, person, look = self.figure, self.figure.person, shading.Look()
+        look.triangles = self.triangles
+        look.label = self._array(figure.label, wp.int32)
+        look.uv = self._array(assets.uv.numpy(), wp.vec2)
+        look.rest = self._array(figure.rest, wp.vec3)
+        look.tangent = self._array(figure.tangent, wp.vec3)
+        look.tint = self._array(figure.tint, wp.vec3)
+        look.texture = self._array(figure.texture, wp.vec4)
+        look.hair = self.hair.id
+        look.hair_triangles = self._array(figure.hair.triangles, wp.int32)
+        look.hair_normal = self._array(figure.hair.normal, wp.vec3)
+        look.hair_tangent = self._array(figure.hair.tangent, wp.vec3)
+        look.hair_tint = self._array(figure.hair.tint, wp.vec3)
+        look.eye_left, look.eye_right = (wp.vec3(*_eye_centre(assets, part)) for part in (2, 3))
+        look.iris, look.iris_size, look.pupil_size = wp.vec3(*person.iris), person.iris_size, 0.19
+        look.pore_seed, look.pore_depth = person.seed % 2**31, 0.10 + 0.12 * person.age
+        look.occlusion = wp.empty(len(figure.base), dtype=wp.float32, device=self.device)
+        self._normals(1)
+        inputs = [self.meshes[0].id, self.hair.id, self._points, self.normals, SKY_RAYS]
+        dim = len(assets.mean)
+        look.occlusion.fill_(0.8)
+        wp.launch(shading.sky_visibility, dim=dim, inputs=inputs, outputs=[look.occlusion], device=self.device)
+        return look
+
+    def _light(self, scene: Scene) -> shading.Light:
+        light = shading.Light()
+        light.key, light.key_colour = wp.vec3(*scene.key.tolist()), wp.vec3(*scene.key_colour.tolist())
+        light.ambient = self._array(scene.ambient, wp.vec3)
+        light.background = self._array(scene.background, wp.vec3)
+        light.exposure = scene.exposure
+        return light
+
+    def _view(self, cameras: Tensor, recorded: Tensor, window: Tensor) -> shading.View:
+        cam2world, intrinsics = camera.split(cameras.float().cpu())
+        view = shading.View()
+        view.rotation = self._array(cam2world[:, :3, :3].numpy(), wp.mat33)
+        view.centre = self._array(cam2world[:, :3, 3].numpy(), wp.vec3)
+        view.lens = self._array(torch.linalg.inv(intrinsics).numpy(), wp.mat33)
+        view.room = self._array(camera.split(recorded.float().cpu())[0][:, :3, :3].numpy(), wp.mat33)
+        view.window = self._array(window.float().cpu().numpy(), wp.vec3)
+        return view
+
+    def _array(self, values: np.ndarray, dtype: type) -> wp.array:
+        return wp.array(np.ascontiguousarray(values), dtype=dtype, device=self.device)
+
+
+def _eye_centre(assets: Assets, part: int) -> list[float]:
+    """Centre of the sphere through an eyeball's vertices on the mean face, by least squares."""
+    points = assets.mean[assets.triangles[assets.part == part].long().unique()].double()
+    system = torch.cat([2 * points, torch.ones(len(points), 1, dtype=torch.float64)], 1)
+    return torch.linalg.lstsq(system, (points**2).sum(1, keepdim=True)).solution[:3, 0].tolist()
