@@ -1,9 +1,11 @@
 """What every method keeps to, what the baselines are by construction, and that each of them learns."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from thedit import camera
+from thedit import camera, config
 from thedit.methods import registry
 from thedit.methods.check import check, frames, pairs
 from thedit.methods.coefficient_triplanes import CoefficientTriplanes
@@ -16,10 +18,16 @@ from thedit.methods.lia import Lia
 from thedit.methods.lia.directions import MotionDictionary
 from thedit.methods.pyramid import pyramid_loss
 from thedit.methods.warp import grid, warp
+from thedit.model.options import resolve
 
+ROOT = Path(__file__).parents[1]
 SIZE = 64
 SPECS = {name: registry.find(name) for name in registry.names()}
-IN_TREE = [name for name, spec in SPECS.items() if not issubclass(spec.load_class(), External)]
+IN_TREE = [
+    name
+    for name, spec in SPECS.items()
+    if spec.module.startswith("thedit.") and not issubclass(spec.load_class(), External)
+]
 
 
 def generator(seed=0):
@@ -42,6 +50,13 @@ def test_every_parameter_of_a_trained_method_is_used(name):
         sum(losses.values()).backward()
     idle = [parameter for parameter, value in method.named_parameters() if value.grad is None]
     assert not idle
+
+
+def test_the_comparison_of_all_methods_leaves_out_only_what_it_says():
+    settings = config.load(ROOT / "config" / "baselines.yaml")
+    assert set(IN_TREE) - set(settings.methods) == {"planedict-10-bases"}
+    assert set(settings.methods) <= set(IN_TREE)
+    assert resolve("tiny", {}).bases == 10
 
 
 def test_methods_of_two_dimensions_say_so():

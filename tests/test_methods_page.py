@@ -61,6 +61,7 @@ def test_the_page_can_be_followed(project: Path, blocks: list[str]):
     assert "exit code 0" in follow(project, program)
 
 
+@pytest.mark.e2e
 def test_the_comparison_has_the_new_row(project: Path, blocks: list[str]):
     if not (project / "my-method").is_dir():
         follow(project, blocks[0])

@@ -45,8 +45,8 @@ onstart:
 
 
 wildcard_constraints:
-    method="[a-z0-9-]+",
-    protocol="[A-Za-z0-9_-]+",
+    method="|".join(settings.methods),
+    protocol="|".join(settings.evaluation.protocols),
 
 
 def get_final_output():
