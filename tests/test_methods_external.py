@@ -6,10 +6,17 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
+import typer
+from typer.testing import CliRunner
 
+from tests.frames import make_store
+from thedit import config
+from thedit.cli import reenact as cli
 from thedit.errors import UserError
+from thedit.evaluation import pairs, predict, protocols, reenact
 from thedit.methods.external import External
 from thedit.shards.batch import FrameBatch
 
@@ -148,6 +155,34 @@ def test_drive_marks_failures_with_nan(environment: Path, frames: FrameBatch):
     one = frames[:1]
     assert torch.allclose(good.drive(good.encode(one), one, one.camera), one.image, atol=1e-6)
     assert bad.drive(bad.encode(one), one, one.camera).isnan().all()
+
+
+def test_failed_frames_are_rows_and_other_rows_are_complete(environment: Path, tmp_path: Path):
+    store = make_store(tmp_path / "shards", {"test-0000": ["00"], "test-0001": ["00"]}, FRAMES, SIZE)
+    kind = protocols.Protocol(kind="cross")
+    rows = pairs.make("cross", kind, store.index, config.Evaluation(frames_per_pair=FRAMES), lambda clip: False)
+    command = [str(environment / "venv/bin/python"), str(environment / "program.py"), "$input", "crash"]
+    table = predict.predict("p", External("tiny", SIZE, command=command), store, rows, tmp_path / "out", "run")
+    assert len(table) == 2 * FRAMES
+    assert list(table["status"]) == 2 * [*["ok"] * 3, *["failed"] * 7]
+    assert set(table.loc[table["status"] == "failed", "reason"]) == {"no frame; exit_code=7"}
+    for row, entry in zip(rows.itertuples(), table.itertuples()):
+        path = tmp_path / "out" / row.pair / f"{row.frame:04d}.png"
+        assert path.exists() == (entry.status == "ok")
+    assert "running in" in (tmp_path / "out" / rows["pair"][0] / "command.log").read_text()
+
+
+@pytest.mark.parametrize("status, code", [("ok", 0), ("failed", 3)])
+def test_the_exit_code_tells(status: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    table = pd.DataFrame({"status": ["ok", status], "reason": ["", "" if status == "ok" else "time limit"]})
+    monkeypatch.setattr(reenact, "reenact", lambda *arguments: table)
+    (tmp_path / "config.yaml").write_text("run: r")
+    app = typer.Typer()
+    cli.register(app)
+    arguments = ["reenact", "--config", str(tmp_path / "config.yaml"), "--method", "p", "--protocol", "cross"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == code
+    assert ("time limit" in result.output) == (code == 3)
 
 
 def _gone(process: int, patience: float = 5.0) -> bool:

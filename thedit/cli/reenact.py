@@ -26,10 +26,13 @@ def pairs(config: ConfigFile, protocol: ProtocolName) -> None:
 def reenact(
     config: ConfigFile, method: Annotated[str, typer.Option(help="name of the method's spec")], protocol: ProtocolName
 ) -> None:
-    """Make every frame of a protocol: results/RUN/predictions/METHOD/PROTOCOL/."""
+    """Make every frame of a protocol: results/RUN/predictions/METHOD/PROTOCOL/; status 3 if frames failed."""
     from thedit.config import load
     from thedit.evaluation import reenact
 
     table = reenact.reenact(load(config), method, protocol)
     counts = ", ".join(f"{count} {status}" for status, count in table["status"].value_counts().items())
     typer.echo(f"{method} {protocol}: {counts}")
+    if failed := sorted(set(table.loc[table["status"] == "failed", "reason"])):
+        typer.echo("\n".join(failed), err=True)
+        raise typer.Exit(3)

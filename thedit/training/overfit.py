@@ -19,6 +19,7 @@ from thedit.errors import UserError
 from thedit.files import atomic
 from thedit.methods import registry
 from thedit.methods.base import Method
+from thedit.methods.bounds import CopySource
 from thedit.shards.batch import FrameBatch, TrainBatch
 from thedit.shards.store import FrameStore
 from thedit.training.distributed import group
@@ -29,8 +30,8 @@ def overfit(config: Config, name: str, clip: str, steps: int, every: int, target
     """Train ``name`` on pairs of frames of ``clip`` (``<person>/<clip>``) until its PSNR reaches ``target`` dB.
 
     Returns, and writes to ``path``, a row for each ``every`` steps: method, preset, size, clip, frames, step, images,
-    psnr (mean over the frames, all driven from the first one), seconds, device, config_hash, code_version. Ends after
-    ``steps`` whatever the PSNR is. Raises `UserError` for a clip that the shards do not have.
+    psnr (`psnr` of the averaged weights), psnr_copy (of copying the first frame), seconds, device, config_hash,
+    code_version. Ends after ``steps`` whatever the PSNR is. Raises `UserError` for a clip that the shards do not have.
     """
     store = FrameStore(Path("data", config.data.name, "shards"))
     own, others = _rows(store, clip)
@@ -45,6 +46,7 @@ def overfit(config: Config, name: str, clip: str, steps: int, every: int, target
             "size": store.size,
             "clip": clip,
             "frames": len(own),
+            "psnr_copy": psnr(CopySource("", store.size), frames),
             "device": provenance.device(),
             "config_hash": digest(config),
             "code_version": provenance.code_version(),
@@ -72,13 +74,12 @@ def overfit(config: Config, name: str, clip: str, steps: int, every: int, target
 
 @torch.no_grad()
 def psnr(method: Method, frames: FrameBatch) -> float:
-    """Mean over ``frames`` of the PSNR in dB of each frame driven from the first, quantised to 8 bits."""
+    """Mean PSNR in dB of all frames but the first, driven from the first, as pictures of 8 bits."""
     code = method.encode(frames[:1])
     values = []
-    for number in range(len(frames)):
+    for number in range(1, len(frames)):
         frame = frames[number : number + 1]
-        picture = method.drive(code, frame, frame.camera).float()
-        levels = picture.add(1).mul(127.5).round().clamp(0, 255)
+        levels = method.drive(code, frame, frame.camera).float().add(1).mul(127.5).round().clamp(0, 255)
         error = (levels - (frame.image + 1) * 127.5).square().mean()
         values.append(10 * torch.log10(255**2 / error).item())
     return float(np.mean(values))
