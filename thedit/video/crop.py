@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from thedit import camera
-from thedit.video.smooth import smooth
+from thedit.video.smooth import HEAD, smooth
 
 
 def fixed(landmarks: np.ndarray, side: float, width: int, height: int) -> np.ndarray:
@@ -23,7 +23,7 @@ def aligned(landmarks: np.ndarray, sides: np.ndarray, frames: np.ndarray, width:
 
     sides (T,) wanted; frames (T,) the frames' numbers.
     """
-    smoothed = smooth(np.column_stack([landmarks.mean(1), sides]), frames)
+    smoothed = smooth(np.column_stack([landmarks.mean(1), sides]), frames, HEAD)
     return _inside(smoothed[:, :2], smoothed[:, 2], width, height)
 
 

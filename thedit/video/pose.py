@@ -6,7 +6,7 @@ where the picture is too small for it, the crop is smaller and its focal length 
 the whole picture are in units of its longer side.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,13 +15,14 @@ from thedit import camera
 from thedit.config import Preprocess
 from thedit.fitting import Fit, fit_clip
 from thedit.video import crop
+from thedit.video.smooth import smooth_poses
 
 FIRST_FRAMES = 12  # frames, spread over the clip, from which identity and distance are found
 
 
 @dataclass(frozen=True)
 class Posed:
-    """A clip with boxes and labels: boxes (T, 3) in pixels, labels (T, 25) of the crops, and the fit.
+    """A clip with boxes (T, 3) in pixels, labels (T, 25) of the crops, and the fit with its expressions and identity.
 
     landmarks (T, 68, 2) in the crops' normalised coordinates.
     """
@@ -52,6 +53,8 @@ def fit(landmarks: np.ndarray, frames: np.ndarray, width: int, height: int, sett
         boxes = crop.aligned(landmarks, sides * settings.enlarge, frames, width, height)
     lenses = torch.stack([camera.intrinsics(camera.FOCAL * side / scale, centre) for side in sides])
     fitted = fit_clip(points, lenses, identity=first.identity[0])
-    labels = camera.crop(fitted.camera, torch.from_numpy(boxes / scale).float())
+    cam2world, intrinsics = camera.split(fitted.camera)
+    steady = torch.from_numpy(smooth_poses(cam2world.numpy(), frames, np.array(camera.PIVOT)))
+    labels = camera.crop(camera.label(steady, intrinsics), torch.from_numpy(boxes / scale).float())
     within = (landmarks - boxes[:, None, :2]) / boxes[:, None, 2:]
-    return Posed(boxes, labels.numpy(), within, replace(fitted, camera=labels))
+    return Posed(boxes, labels.numpy(), within, fitted)

@@ -16,7 +16,7 @@ from thedit.shards.writer import Frame
 from thedit.video import backends, clips, crop, decode, parts, pose, truth
 from thedit.video.backends.dlib import DlibEmbedding
 from thedit.video.shots import Shots
-from thedit.video.smooth import smooth
+from thedit.video.smooth import FACE, smooth
 from thedit.video.spec import Source
 from thedit.video.track import Tracker
 
@@ -137,7 +137,7 @@ def _label(
     root: Path,
 ) -> tuple[list[_Draft], list[str]]:
     """Fit one clip: drafts of all its frames, and why each is dropped (empty: it is kept)."""
-    landmarks = smooth(clip.landmarks, clip.frames)
+    landmarks = smooth(clip.landmarks, clip.frames, FACE)
     posed = pose.fit(landmarks, clip.frames, *size, settings)
     labels = posed.labels
     if settings.camera == "truth":
