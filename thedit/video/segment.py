@@ -81,9 +81,13 @@ def process(segment: Segment, settings: Preprocess, root: Path, every_face: bool
     for clip in found:
         person = f"{source.person}#{segment.first}.{clip.face}" if every_face else source.person
         name = source.clip if segment.whole and len(found) == 1 else f"{source.clip}.{clip.frames[0]}"
-        labelled, reasons = _label(clip, person, name, source, size, times, settings, root)
-        for draft, reason in zip(labelled, reasons):
-            rows.append(_row(source, draft.frame, "dropped" if reason else "kept", reason))
+        try:
+            labelled, reasons = _label(clip, person, name, source, size, times, settings, root)
+        except (np.linalg.LinAlgError, torch.linalg.LinAlgError):
+            labelled, reasons = [], ["landmarks fit no head"] * len(clip.frames)
+        for number, reason in zip(clip.frames.tolist(), reasons):
+            status = "dropped" if reason else "kept"
+            rows.append(Row(source.name, person, name, source.split, number, status, reason))
         drafts += [draft for draft, reason in zip(labelled, reasons) if not reason]
     seen = {row.frame for row in rows}
     for number in range(segment.first, segment.stop):
@@ -98,10 +102,6 @@ def process(segment: Segment, settings: Preprocess, root: Path, every_face: bool
 def failure(source: Source, reason: str) -> Row:
     """The QA row of an input that gives nothing at all."""
     return Row(source.name, source.person, "", source.split, None, "failed", reason)
-
-
-def _row(source: Source, frame: Frame, status: str, reason: str) -> Row:
-    return Row(source.name, frame.person, frame.clip, frame.split, frame.frame, status, reason)
 
 
 def _observe(

@@ -1,0 +1,103 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import video_files
+from thedit import weights
+from thedit.errors import UserError
+from thedit.video import backends
+from thedit.video.decode import Picture
+from thedit.video.shots import Shots
+from thedit.video.track import Tracker, box, iou
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "weights"
+FACE = np.array([110.0, 70.0, 200.0, 160.0])  # roughly, of `video_files.with_face()`
+
+
+@pytest.fixture
+def offered(monkeypatch):
+    if not SHARED.is_dir():
+        pytest.skip("needs ../shared/weights")
+    monkeypatch.setenv("THEDIT_WEIGHTS", str(SHARED))
+
+
+@pytest.fixture(scope="module")
+def dlib_face():
+    return backends.detector("dlib")(video_files.with_face(), 48)
+
+
+def test_dlib_finds_the_face(dlib_face):
+    assert len(dlib_face) == 1 and iou(dlib_face[0], FACE) > 0.5
+
+
+@pytest.mark.parametrize("name", ["yunet", "mediapipe"])
+def test_other_detectors_find_the_same_face(offered, dlib_face, name):
+    found = backends.detector(name)(video_files.with_face(), 48)
+    assert len(found) == 1 and iou(found[0], dlib_face[0]) > 0.35
+    assert backends.detector(name)(video_files.wall(), 48).shape == (0, 4)
+
+
+def test_landmarks_of_two_networks_agree(offered, dlib_face):
+    picture = video_files.with_face()
+    first, second = (backends.landmarker(name)(picture, dlib_face[0]) for name in ("dlib", "mediapipe"))
+    eyes = np.linalg.norm(first[36:42].mean(0) - first[42:48].mean(0))
+    assert np.linalg.norm(first[17:] - second[17:], axis=1).mean() < 0.15 * eyes
+
+
+def test_mediapipe_sees_the_head_turn_with_the_picture(offered, dlib_face):
+    from thedit.video.backends.mediapipe import Mesh
+    from thedit.video.backends.mediapipe_pose import head_rotation
+
+    picture = video_files.with_face()
+    mesh = Mesh()
+    straight = head_rotation(mesh(picture, dlib_face[0]), 320, 256)
+    mirrored = head_rotation(mesh(picture[:, ::-1].copy(), dlib_face[0] * [-1, 1, -1, 1] + [320, 0, 320, 0]), 320, 256)
+    mirror = np.diag([-1.0, 1, 1])
+    apart = mirror @ mirrored @ mirror @ straight.T
+    assert np.degrees(np.arccos((np.trace(apart) - 1) / 2)) < 6
+    assert np.allclose(straight @ straight.T, np.eye(3)) and np.linalg.det(straight) > 0
+
+
+@pytest.mark.parametrize("role", ["detector", "landmarker"])
+def test_missing_weights_are_named(monkeypatch, tmp_path, role):
+    monkeypatch.setenv("THEDIT_WEIGHTS", str(tmp_path))
+    names = {"detector": backends.DETECTORS, "landmarker": backends.LANDMARKERS}[role]
+    for name in names:
+        if name != "dlib":
+            with pytest.raises(UserError, match=r"missing .*licence: .*thedit weights add"):
+                getattr(backends, role)(name)
+    assert weights.folder() == tmp_path
+
+
+def follow(frames: list[np.ndarray]) -> Tracker:
+    tracker = Tracker(backends.detector("dlib"), backends.landmarker("dlib"), 48)
+    for number, pixels in enumerate(frames):
+        tracker.add(Picture(number, number / 25, pixels))
+    return tracker
+
+
+def test_a_face_is_followed_through_fast_motion():
+    lefts = [40, 40, 55, 80, 110, 130, 130, 90, 45, 20]
+    (track,) = follow([video_files.with_face(left=left) for left in lefts]).tracks
+    assert track.frames == list(range(10))
+    centres = np.array([points.mean(0)[0] for points in track.landmarks])
+    assert np.abs(centres - centres[0] - (np.array(lefts) - 40)).max() < 4
+
+
+def test_a_face_that_leaves_is_not_followed_into_the_wall():
+    tracker = follow([video_files.with_face()] * 3 + [video_files.wall()] * 3)
+    assert [track.frames for track in tracker.tracks] == [[0, 1, 2]]
+
+
+def test_the_box_of_landmarks_is_the_detectors(dlib_face):
+    points = backends.landmarker("dlib")(video_files.with_face(), dlib_face[0])
+    assert iou(box(points), dlib_face[0]) > 0.7
+
+
+def test_a_cut_is_a_cut_and_motion_is_not():
+    shots = Shots()
+    calm = [shots(video_files.with_face(left=40 + 10 * n)) for n in range(8)]
+    assert not any(calm)
+    assert shots(255 - video_files.with_face(left=110))
+    assert not shots(255 - video_files.with_face(left=112))
