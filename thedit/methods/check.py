@@ -89,13 +89,14 @@ def _check_pictures(name: str, method: Method, size: int) -> list[str]:
     if not torch.equal(picture, method.drive(code, driving, driving.camera)):
         raise UserError(f"method {name}: drives the same frames differently the second time; remove what is random.")
     moved = camera.label(camera.orbit(25.0, 0.0), camera.intrinsics()).expand(2, -1)
-    follows = not torch.equal(picture, method.drive(code, driving, moved))
-    if follows != method.camera_control:
+    obeyed = not torch.equal(picture, method.drive(code, driving, moved))
+    if obeyed != method.camera_control:
         raise UserError(
-            f"method {name}: camera_control is {method.camera_control}, but moving the camera tells otherwise."
+            f"method {name}: camera_control is {method.camera_control}, but the camera is "
+            f"{'obeyed' if obeyed else 'ignored'}; correct one of them."
         )
-    size_text = " x ".join(map(str, picture.shape))
-    return [f"pictures: {size_text}, in [-1, 1], the same every time", f"camera: {'obeyed' if follows else 'ignored'}"]
+    shape = " x ".join(map(str, picture.shape))
+    return [f"pictures: {shape}, in [-1, 1], the same every time", f"camera: {'obeyed' if obeyed else 'ignored'}"]
 
 
 def _check_picture(name: str, picture: Tensor, like: Tensor) -> None:
