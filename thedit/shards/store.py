@@ -81,14 +81,13 @@ class FrameStore:
     def batch(self, rows: Rows) -> FrameBatch:
         """The frames ``rows`` (B) with their labels."""
         chosen = np.asarray(rows, dtype=np.int64).reshape(-1)
-        images = np.stack([self.picture(row) for row in chosen.tolist()])  # (B, S, S, 3)
+        images = [self.picture(row) for row in chosen.tolist()]  # B x (S, S, 3)
         parts = np.stack([self.picture(row, "parts") for row in chosen.tolist()])  # (B, S, S)
-        image = torch.from_numpy(images).permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)  # (B, 3, S, S)
         camera, landmarks, expression, identity = (
             torch.from_numpy(self.column(name)[chosen]) for name in ("camera", "landmarks", "expression", "identity")
         )
         return FrameBatch(
-            image=image.contiguous(),
+            image=torch.from_numpy(cv2.dnn.blobFromImages(images, 1 / 127.5, mean=(127.5,) * 3)),  # (B, 3, S, S)
             parts=torch.from_numpy(parts).unsqueeze(1),  # (B, 1, S, S)
             camera=camera,
             landmarks=landmarks.unflatten(1, (68, 2)),

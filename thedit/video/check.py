@@ -116,7 +116,7 @@ def _jitter(store: FrameStore, fitted: Tensor, true: Tensor) -> Tensor:
     ).to_numpy()[:-1]
     poses = [camera.split(labels)[0] for labels in (fitted, true)]
     fitted_turn, true_turn = (camera.rotation_error(pose[:-1], pose[1:]) for pose in poses)
-    return fitted_turn[torch.from_numpy(following) & (true_turn < STILL)]
+    return fitted_turn[torch.tensor(following) & (true_turn < STILL)]
 
 
 def _against_mediapipe(store: FrameStore, sources: list[Source]) -> list[Measurement]:

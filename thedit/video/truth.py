@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from thedit.errors import UserError
+from thedit.fitting.model import PATH
 
 
 def cameras(root: Path, person: str, clip: str, frames: np.ndarray) -> np.ndarray:
@@ -18,16 +20,13 @@ def cameras(root: Path, person: str, clip: str, frames: np.ndarray) -> np.ndarra
 
 def landmarks(root: Path, person: str, clip: str, frames: np.ndarray) -> Tensor:
     """The mesh's landmarks (T, 68, 3) in world units, from the true identity and expression."""
-    from thedit.heads import assets
-
-    heads = assets.load()
+    model = {name: tensor.float() for name, tensor in load_file(PATH).items()}
     table = _read(root, person, clip, frames, ["identity", "expression"])
     identity, expression = (
         torch.tensor(np.stack(table[name].to_list())).float() for name in ("identity", "expression")
     )
-    basis = heads.identity[: identity.shape[1], heads.landmarks], heads.actions[:, heads.landmarks]
-    moved = [torch.einsum("tk,klc->tlc", values, part) for values, part in zip((identity, expression), basis)]
-    return heads.mean[heads.landmarks] + moved[0] + moved[1]
+    moved = torch.einsum("tk,klc->tlc", identity, model["identity"])
+    return model["mean"] + moved + torch.einsum("ta,alc->tlc", expression, model["actions"])
 
 
 def _read(root: Path, person: str, clip: str, frames: np.ndarray, columns: list[str]) -> pd.DataFrame:
