@@ -32,10 +32,13 @@ BATCH = 8
 """Batch entries handled at once; larger batches take several passes."""
 REGISTERS = 110
 """Float64 sums that a thread keeps while it reads W; more rows of the Gram matrix take several passes."""
+CHANNELS = 32
+"""Channels that a thread combines; more threads hide the wait for memory."""
 COLUMNS = 7
 """Columns of dW that a thread computes while it reads W."""
 
 
+@torch.compiler.disable
 def displace(w: Tensor, factors: Tensor) -> Tensor:
     """Displacement (B, C, U, V), float32, of w (U, V, C, N) and factors (B, N, U, V).
 
@@ -49,6 +52,7 @@ def displace(w: Tensor, factors: Tensor) -> Tensor:
     return out.masked_scatter(doubtful, exact.squeeze(-2).to(out.dtype))
 
 
+@torch.compiler.disable
 def combine(q: Tensor, factors: Tensor) -> Tensor:
     """Displacement (B, C, U, V), float32, of bases q (U, V, C, N) and factors (B, N, U, V), without gradient."""
     q, factors = q.permute(2, 3, 0, 1).contiguous(), factors.contiguous()
@@ -57,7 +61,7 @@ def combine(q: Tensor, factors: Tensor) -> Tensor:
     out = torch.empty(factors.shape[0], channels, *plane, device=q.device)
     for rows in _passes(factors.shape[0]):
         size = (channels, positions, bases, rows.stop - rows.start, BLOCK)
-        _apply[(triton.cdiv(positions, BLOCK),)](q, factors[rows], out[rows], *size, num_warps=WARPS)
+        _apply[_parts(positions, channels)](q, factors[rows], out[rows], *size, CHANNELS, num_warps=WARPS)
     return out
 
 
@@ -80,7 +84,9 @@ class _Displace(torch.autograd.Function):
         for rows in _passes(batch):
             size = (positions, bases, rows.stop - rows.start, BLOCK)
             _coefficients[grid](inverse, factors[rows], coefficients[rows], *size, num_warps=WARPS)
-            _apply[grid](w, coefficients[rows], out[rows], channels, *size, num_warps=WARPS)
+            _apply[_parts(positions, channels)](
+                w, coefficients[rows], out[rows], channels, *size, CHANNELS, num_warps=WARPS
+            )
         ctx.save_for_backward(w, inverse, factors, coefficients)
         ctx.mark_non_differentiable(doubtful)
         return out, doubtful
@@ -108,6 +114,10 @@ class _Displace(torch.autograd.Function):
                 num_warps=WARPS,
             )  # fmt: skip
         return grad_w, grad_factors
+
+
+def _parts(positions: int, channels: int) -> tuple[int, int]:
+    return triton.cdiv(positions, BLOCK), triton.cdiv(channels, CHANNELS)
 
 
 def _passes(batch: int) -> list[slice]:
@@ -238,12 +248,13 @@ def _coefficients(inverse, factors, out, P, N: tl.constexpr, B: tl.constexpr, BL
 
 
 @triton.jit
-def _apply(w, coefficients, out, C, P, N: tl.constexpr, B: tl.constexpr, BLOCK: tl.constexpr):
-    """out (B, C, P) = W K of w (C, N, P) and coefficients (B, N, P)."""
+def _apply(w, coefficients, out, C, P, N: tl.constexpr, B: tl.constexpr, BLOCK: tl.constexpr, CHANNELS: tl.constexpr):
+    """out (B, C, P) = W K of w (C, N, P) and coefficients (B, N, P), CHANNELS of its C."""
+    first = tl.program_id(1) * CHANNELS
     position = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     mask = position < P
     coefficient = _load(coefficients + position, P, B * N, mask)
-    for c in range(C):
+    for c in range(first, tl.minimum(first + CHANNELS, C)):
         row = _load(w + c * N * P + position, P, N, mask)
         for b in tl.static_range(B):
             value = row[0] * coefficient[b * N]

@@ -61,6 +61,21 @@ def render(
         from thedit.kernels import render_triton
 
         return render_triton.render(planes, decoder, origins, directions, near, far, coarse, fine, noise)
+    return render_plain(planes, decoder, origins, directions, near, far, coarse, fine, noise)
+
+
+def render_plain(
+    planes: Tensor,
+    decoder: Decoder,
+    origins: Tensor,
+    directions: Tensor,
+    near: float,
+    far: float,
+    coarse: int,
+    fine: int,
+    noise: Tensor | None = None,
+) -> Rendering:
+    """`render` in plain torch, on any device."""
     with torch.autocast(planes.device.type, enabled=False):
         with torch.no_grad():
             distances = sample_distances(planes, decoder, origins, directions, near, far, coarse, fine, noise)

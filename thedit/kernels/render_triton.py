@@ -22,6 +22,7 @@ BLOCK = 64
 WARPS = 4
 
 
+@torch.compiler.disable
 def render(
     planes: Tensor,
     decoder: Decoder,

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from thedit.kernels.blur import blur
+
 GAIN = math.sqrt(2)
 """Restores the variance that a leaky ReLU takes; layers multiply by it before the ReLU, which commutes with it."""
 
@@ -146,10 +148,3 @@ class Synthesis(nn.Module):
 def upsample(x: Tensor, factor: int = 2) -> Tensor:
     """Bilinear enlargement (B, C, H, H) -> (B, C, factor * H, factor * H); by 2 this is the [1, 3, 3, 1] filter."""
     return functional.interpolate(x, scale_factor=factor, mode="bilinear") if factor > 1 else x
-
-
-def blur(x: Tensor) -> Tensor:
-    """The filter [1, 3, 3, 1] / 4 on both axes: (B, C, 2H + 1, 2H + 1) -> (B, C, 2H, 2H), after zeros went between."""
-    taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=x.dtype, device=x.device) / 4
-    kernel = (taps[:, None] * taps).expand(x.shape[1], 1, 4, 4).contiguous()
-    return functional.conv2d(x, kernel, padding=1, groups=x.shape[1])

@@ -1,0 +1,50 @@
+"""`thedit bench stream`: latency from a driving frame to a picture, with the source encoded once."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from thedit.bench.frames import frames
+from thedit.bench.measure import Record, Work, measure
+from thedit.methods.planedict import PlaneDict
+from thedit.methods.stream import Stream
+from thedit.shards.batch import FrameBatch
+
+Precision = Literal["fp32", "bf16"]
+FRAMES_PER_SECOND = {("paper", "cuda"): 300, ("tiny", "cpu"): 15}
+SIZES = {"tiny": 64, "small": 128, "paper": 256}
+
+
+def run(device: str, preset: str, precision: Precision, compiled: bool, repetitions: int) -> Iterator[Record]:
+    """One driving frame in, one picture out, batch 1."""
+    torch.manual_seed(0)
+    method = PlaneDict(preset, SIZES[preset]).to(device).eval().requires_grad_(False)
+    source, driving = frames(1, SIZES[preset], device), frames(1, SIZES[preset], device, seed=1)
+    stream = Stream(method, source, precision, compiled)
+    record = measure(
+        "stream",
+        f"{preset}, batch 1, {precision}{', compiled' if compiled else ''}",
+        lambda: stream(driving, driving.camera),
+        device,
+        work(method, source, driving, precision),
+        repetitions=repetitions,
+        preset=preset,
+        goal_frames_per_second=FRAMES_PER_SECOND.get((preset, device)),
+    )
+    yield {**record, "frames_per_second": 1e3 / record["median_ms"]}
+
+
+def work(method: PlaneDict, source: FrameBatch, driving: FrameBatch, precision: Precision) -> Work:
+    """Arithmetic that torch counts in the driving path, and every weight of it, its planes and its pictures once."""
+    network = method.network
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        code = method.encode(source)
+        before = counter.get_total_flops()
+        method.drive(code, driving, driving.camera)
+    used = [network.encoder, network.motion, network.renderer, network.super_resolution]
+    weights = sum(p.numel() for module in used if module is not None for p in module.parameters())
+    values = weights + 3 * code.planes.numel() + 2 * driving.image.numel()
+    size = 2 if precision == "bf16" else 4
+    return Work(size * values, counter.get_total_flops() - before, precision)

@@ -1,0 +1,115 @@
+"""`thedit bench train`: optimiser steps of the trainer with the full loss, on synthetic pairs."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from thedit.bench.frames import pairs
+from thedit.bench.measure import Record, Work, default_device, measure
+from thedit.bench.stream import SIZES
+from thedit.config import Config
+from thedit.errors import UserError
+
+Precision = Literal["fp32", "bf16"]
+
+
+def run(device: str, preset: str, precision: Precision, batch: int, gpus: int, repetitions: int) -> Iterator[Record]:
+    """Steps on one device, or on each of ``gpus`` GPUs with ``batch`` pairs each."""
+    if gpus == 1:
+        yield from steps(device, preset, precision, batch, repetitions)
+        return
+    if torch.cuda.device_count() < gpus:
+        raise UserError(f"--gpus: {gpus} asked for, {torch.cuda.device_count()} found; choose fewer.")
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "record.jsonl")
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={gpus}"]
+        arguments = [preset, precision, str(batch * gpus), str(repetitions), str(out)]
+        finished = subprocess.run([*command, "-m", "thedit.bench.train", *arguments], stdout=sys.stderr)
+        if finished.returncode:
+            raise UserError(f"--gpus {gpus}: torchrun ended with status {finished.returncode}; its output is above.")
+        yield from (json.loads(line) for line in out.read_text().splitlines())
+
+
+def steps(device: str, preset: str, precision: Precision, batch: int, repetitions: int) -> Iterator[Record]:
+    """Measure a same-identity and a cross-identity step, and their mean; ``batch`` counts all processes."""
+    from thedit.training.distributed import group
+
+    with group() as processes:
+        with tempfile.TemporaryDirectory() as folder:
+            trainer = make_trainer(preset, precision, batch, 0, Path(folder), processes)
+            share = pairs(batch // processes.size, SIZES[preset], processes.device, seed=processes.rank)
+            every = trainer.method.options.cross_every
+            records = []
+            for case, step in (("same identity", 0), ("cross-identity", every - 1)):
+                record = measure(
+                    "train",
+                    f"{preset}, batch {batch}, {precision}, {case} step",
+                    partial(_step, trainer, share, step),
+                    device,
+                    _work(trainer, precision),
+                    repetitions=repetitions,
+                    preset=preset,
+                    batch=batch,
+                    gpus=processes.size,
+                )
+                records.append(record | {"images_per_second": 1e3 * batch / record["median_ms"]})
+        if processes.first:
+            yield from records
+            yield _mean(records, every, f"{preset}, batch {batch}, {precision}, mean step")
+
+
+def make_trainer(preset: str, precision: Precision, batch: int, seed: int, folder: Path, processes: Any) -> Any:
+    """The trainer of the plane-dictionary method, without a data set."""
+    from thedit.methods import registry
+    from thedit.training.loop import Trainer
+
+    train = {"preset": preset, "precision": precision, "batch": batch, "learning_rate": 7.5e-5}
+    config = Config.model_validate({"seed": seed, "train": train})
+    store: Any = _NoStore(SIZES[preset])
+    return Trainer(config, registry.find("planedict"), store, folder, processes)
+
+
+class _NoStore:
+    """What the trainer asks of a data set before it asks for frames."""
+
+    def __init__(self, size: int):
+        self.size = size
+        self.provenance: dict[str, Any] = {}
+
+
+def _step(trainer: Any, batch: Any, step: int) -> None:
+    trainer.step = step  # which losses a step has, and the size of the rendered picture, follow from its number
+    trainer.make_step(batch)
+
+
+def _work(trainer: Any, precision: Precision) -> Work:
+    """Bytes of the optimiser step alone: weights, gradients, two moments and the average, read and written."""
+    parameters = sum(p.numel() for p in trainer.method.parameters())
+    return Work(4 * parameters * 9, 0, precision)
+
+
+def _mean(records: list[Record], every: int, case: str) -> Record:
+    """The mean step: one in ``every`` is cross-identity."""
+    same, cross = records
+    values = {
+        key: same[key] + (cross[key] - same[key]) / every
+        for key in ("median_ms", "p10_ms", "p90_ms", "p99_ms", "ratio")
+    }
+    peaks = {key: same[key] and max(same[key], cross[key]) for key in ("peak_mib", "added_mib")}
+    rate = 1e3 * same["batch"] / values["median_ms"]
+    goals = {"goal_images_per_second": 120, "goal_mib": 14 * 1024} if same["preset"] == "paper" else {}
+    return {**same, "case": case, **values, **peaks, "images_per_second": rate, **goals}
+
+
+if __name__ == "__main__":
+    preset, precision, batch, repetitions, out = sys.argv[1:]
+    measured = list(steps(default_device(), preset, precision, int(batch), int(repetitions)))  # type: ignore[arg-type]
+    if measured:
+        Path(out).write_text("".join(json.dumps(record) + "\n" for record in measured))
