@@ -50,7 +50,9 @@ class Preprocess(Section):
     detector: Literal["dlib", "yunet", "insightface", "mediapipe"] = Field("dlib", description="face detector")
     landmarks: Literal["dlib", "face-alignment", "mediapipe"] = Field("dlib", description="68-landmark backend")
     enlarge: float = Field(
-        1.0, gt=0.5, description="side of the crop; at 1 the camera is 2.7 units away, as thedit.camera has it"
+        1.0,
+        gt=0.5,
+        description="side of the crop; 1 shows as much as a camera of thedit.camera's radius and focal length",
     )
     min_face: Positive = Field(48, description="smallest face in pixels of the source video")
     min_sharpness: NonNegative = Field(12.0, description="smallest variance of the Laplacian, face at 128 pixels")
@@ -74,6 +76,7 @@ class Train(Section):
     images: Positive = Field(6000, description="training pairs seen in all")
     batch: Positive = Field(8, description="pairs an optimiser step")
     accumulate: Positive = Field(1, description="parts that a batch is computed in, to save memory")
+    recolour: bool = Field(True, description="random colours of training pictures, the same for both of a pair")
     learning_rate: float = Field(1e-3, gt=0, description="Adam's step size")
     ema_halflife: Positive = Field(1000, description="half-life of the weights' moving average, in images")
     checkpoint_every: Positive = Field(1000, description="images between checkpoints")
