@@ -15,6 +15,7 @@ from metrics.score import Pair, score_pair
 from thedit.errors import UserError
 from thedit.files import sha256
 
+NOT_APPLICABLE = "not applicable"  # frames that a method cannot make by its nature: not scored, not failed
 PERSON_PICTURES = 8  # a person's own frames, evenly spread, whose mean embedding stands for the person
 
 
@@ -37,7 +38,7 @@ def score(
     predictions: Path,
     frames: Frames,
     measurer: Measurer,
-    truth: Callable[[pd.DataFrame], list[np.ndarray]] | None,
+    truth: Callable[[pd.DataFrame], list[np.ndarray]],
     labels: dict[str, str],
 ) -> pd.DataFrame:
     """Score rows (schema `metrics.tables.SCORES`) of every frame of the protocol ``pairs``.
@@ -50,6 +51,7 @@ def score(
     both = pairs.merge(made[["pair", "frame", "status", "reason", "sha256"]], on=["pair", "frame"], how="outer")
     if both["source_row"].isna().any() or both["status"].isna().any():
         raise UserError(f"{predictions}: its frames are not those of the protocol; run 'thedit reenact' again.")
+    both = both[both["status"] != NOT_APPLICABLE]
     both = both.astype({"source_row": int, "driver_row": int}).sort_values(["pair", "frame"])
     bar = tqdm(total=len(both), desc=f"score {labels['method']} {labels['protocol']}", unit="frame")
     found: list[dict[str, Any]] = []
@@ -57,7 +59,7 @@ def score(
         found += _pair_rows(group, predictions / str(name), frames, measurer, truth, labels)
         bar.update(len(group))
     bar.close()
-    return pd.DataFrame(found)
+    return pd.DataFrame(found, columns=list(tables.SCORES.columns))
 
 
 def _pair_rows(
@@ -65,7 +67,7 @@ def _pair_rows(
     folder: Path,
     frames: Frames,
     measurer: Measurer,
-    truth: Callable[[pd.DataFrame], list[np.ndarray]] | None,
+    truth: Callable[[pd.DataFrame], list[np.ndarray]],
     labels: dict[str, str],
 ) -> Iterator[dict[str, Any]]:
     """The rows of one pair."""
@@ -74,7 +76,7 @@ def _pair_rows(
     kind = group["target"].iloc[0]
     if kind == "driver":
         targets = list(drivers)
-    elif kind == "truth" and truth is not None:
+    elif kind == "truth":
         targets = list(truth(group))
     predictions = [
         _prediction(folder / f"{row.frame:04d}.png", row.sha256) if row.status == "ok" else None

@@ -95,7 +95,8 @@ def load(name: str, overrides: Mapping[str, str] | None = None) -> Suite:
     if name not in SUITES:
         raise UserError(f"metrics.suite: '{name}' is unknown; there are {', '.join(SUITES)}.")
     chosen = {**SUITES[name], **(overrides or {})}
-    return Suite(name=name, **{role: _factory(role, backend)() for role, backend in chosen.items()})
+    factories = {role: _factory(role, backend) for role, backend in chosen.items()}
+    return Suite(name=name, **{role: factory() for role, factory in factories.items()})
 
 
 def _factory(role: str, backend: str) -> Callable[[], Any]:

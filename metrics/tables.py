@@ -30,7 +30,7 @@ _FRAME = {
     "backend": TEXT,
     "weights_sha256": TEXT,
     "value": FLOAT,
-    "valid": pa.Column(bool),
+    "valid": pa.Column(bool, coerce=True),
     "reason": TEXT,
     "prediction_sha256": TEXT,
     "target_sha256": TEXT,

@@ -27,13 +27,13 @@ SHOWN = {
 }
 
 
-def readable(metrics: pd.DataFrame, width: int = 150) -> str:
+def readable(metrics: pd.DataFrame) -> str:
     """One table a protocol (schema `metrics.tables.METRICS`): a row a metric, a column a method.
 
     Each cell has the value, its 95 % interval, and how many frames could not be measured.
     """
     output = io.StringIO()
-    console = Console(width=width, file=output, force_terminal=False)
+    console = Console(width=1000, file=output, force_terminal=False)
     for protocol, rows in metrics.groupby("protocol"):
         console.print(_table(str(protocol), rows))
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines())

@@ -3,6 +3,7 @@
 from functools import cached_property
 from typing import Any
 
+import cv2
 import dlib
 import numpy as np
 
@@ -11,6 +12,7 @@ from thedit.files import sha256
 from thedit.video import backends
 from thedit.video.backends import dlib as dlib_models
 
+CNN_SIDE = 192  # longer side of the picture that dlib's CNN sees; its time grows with the area
 SMALLEST = 80.0  # side in pixels of the smallest face of interest
 
 
@@ -42,9 +44,10 @@ class DlibDetector(Detector):
         box = super().detect(picture)
         if box is not None:
             return box
-        found = [one.rect for one in self._cnn(picture)]
+        scale = CNN_SIDE / max(picture.shape[:2])
+        found = [one.rect for one in self._cnn(cv2.resize(picture, None, fx=scale, fy=scale))]
         corners = [(rect.left(), rect.top(), rect.right() + 1, rect.bottom() + 1) for rect in found]
-        return _largest(np.array(corners, dtype=np.float64).reshape(-1, 4))
+        return _largest(np.array(corners, dtype=np.float64).reshape(-1, 4) / scale)
 
 
 class Landmarks:

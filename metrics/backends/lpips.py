@@ -53,7 +53,7 @@ def alex() -> Lpips:
 
 def vgg() -> Lpips:
     """VGG16's five layers."""
-    return Lpips("vgg", "vgg16", torchvision.models.vgg16(), (3, 8, 15, 22, 29))
+    return Lpips("vgg", "vgg16", torchvision.models.vgg16(init_weights=False), (3, 8, 15, 22, 29))
 
 
 def squeeze() -> Lpips:

@@ -1,9 +1,13 @@
 """`thedit score`, `aggregate`, `table` and `validity`: from predictions to numbers."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="configuration of the run")]
 
@@ -42,8 +46,14 @@ def score(
         "dataset": settings.data.name,
         "protocol": protocol,
     }
-    predictions = layout.predictions(settings, method, protocol)
-    rows = score_method(pairs, predictions, FrameStore(layout.shards(settings)), measurer, None, labels)
+    store = FrameStore(layout.shards(settings))
+
+    def truth(rows: "pd.DataFrame") -> "list[np.ndarray]":
+        from metrics.annyheads import TruePictures  # only AnnyHeads has true pictures that nobody recorded
+
+        return TruePictures(layout.data(settings), store, store.size, folder / "cache" / "truth")(rows)
+
+    rows = score_method(pairs, layout.predictions(settings, method, protocol), store, measurer, truth, labels)
     path = folder / f"{method}-{protocol}.parquet"
     tables.write(rows, tables.SCORES, path)
     failed = rows.loc[(~rows["valid"]) & (rows["metric"] != tables.FEATURES), ["pair", "frame"]].drop_duplicates()

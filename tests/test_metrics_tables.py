@@ -1,0 +1,244 @@
+"""From predictions to the table: scores, aggregates, comparisons, failures, determinism."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from metrics import aggregate, statistics, tables
+from metrics.measure import Measured, Measurer
+from metrics.run import score
+from metrics.suite import Suite
+from metrics.text import readable
+from thedit import camera
+from thedit.errors import UserError
+from thedit.files import sha256
+from thedit.fitting.model import landmark_model
+
+VIEW = camera.label(camera.orbit(0.0, 0.0), camera.intrinsics())
+STAMP = {"seed": 0, "config_hash": "c", "code_version": "v", "packages": "{}", "device": "d"}
+
+
+class FakeNetworks:
+    """Stands for all networks: a picture's first pixel tells what they see (0: no face)."""
+
+    name, sha256, size, metric = "fake", "0" * 64, 3, "perceptual"
+
+    def detect(self, picture):
+        return np.array([0.0, 0, 1, 1]) if picture[0, 0, 0] else None
+
+    def landmarks(self, picture, box):
+        points = camera.project(landmark_model().mean.float(), VIEW)
+        return points.numpy().astype(np.float64) * 256 + np.outer(np.arange(68) % 3 - 1, [picture[0, 0, 1] / 32, 0])
+
+    def embed(self, picture, landmarks):
+        return np.array([1.0, picture[0, 0, 0], picture[0, 0, 1]])
+
+    def features(self, pictures):
+        return pictures[:, :, 0, :2].flatten(1)
+
+    def distance(self, prediction, target):
+        return (prediction - target).abs().mean((1, 2, 3)).double()
+
+
+class FakeStore:
+    """Three people with one clip of five frames each."""
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self._pictures = rng.integers(90, 160, (15, 16, 16, 3), dtype=np.uint8)
+        people = np.repeat(["a", "b", "c"], 5)
+        self.index = pd.DataFrame({"person": people, "clip": "0", "split": "test", "frame": list(range(5)) * 3})
+
+    def picture(self, row):
+        return self._pictures[row]
+
+    def column(self, name):
+        assert name == "camera"
+        return VIEW.expand(15, 25).numpy()
+
+
+def measurer():
+    network = FakeNetworks()
+    return Measurer(Suite("fake", network, network, network, network, network))
+
+
+def protocol():
+    rows = []
+    for number, person in enumerate("abc"):
+        for frame in range(4):
+            row = {"protocol": "self", "pair": f"{person}-0", "frame": frame, "source_row": 5 * number}
+            row |= {"source_id": f"{person}/0", "driver_row": 5 * number + frame + 1, "driver_id": f"{person}/0"}
+            rows.append(row | {"camera": VIEW.numpy(), "target": "driver"})
+    return pd.DataFrame(rows)
+
+
+def predict(folder, store, seed, failed=()):
+    """Noisy copies of the drivers; the frames ``failed`` of every pair are not delivered."""
+    rng = np.random.default_rng(seed)
+    made = []
+    for row in protocol().itertuples():
+        picture = store.picture(row.driver_row).astype(int) + rng.integers(-9, 10, (16, 16, 3))
+        path = folder / row.pair / f"{row.frame:04d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture.clip(1, 255).astype(np.uint8)).save(path)
+        ok = row.frame not in failed
+        made.append(
+            {
+                "pair": row.pair,
+                "frame": row.frame,
+                "status": "ok" if ok else "failed",
+                "reason": "" if ok else "ran out of luck",
+                "sha256": sha256(path) if ok else "",
+            }
+        )
+    pd.DataFrame(made).to_parquet(folder / "predictions.parquet")
+
+
+def scores(tmp_path, method="one", seed=1, failed=(), shuffle=False):
+    store, folder = FakeStore(), tmp_path / method
+    predict(folder, store, seed, failed)
+    labels = {"method": method, "method_version": "1", "dataset": "fake", "protocol": "self"}
+    pairs = protocol().sample(frac=1, random_state=3) if shuffle else protocol()
+    return score(pairs, folder, store, measurer(), lambda rows: [], labels)
+
+
+def table_of(rows):
+    return aggregate.metrics(rows, resamples=200, seed=0).assign(**STAMP)
+
+
+def pick(table, metric, variant, method="one"):
+    (row,) = table[
+        (table["metric"] == metric) & (table["variant"] == variant) & (table["method"] == method)
+    ].itertuples()
+    return row
+
+
+def test_scores_and_aggregates_follow_their_schemas(tmp_path):
+    rows = scores(tmp_path)
+    tables.write(rows, tables.SCORES, tmp_path / "scores.parquet")
+    rows = tables.read(tmp_path / "scores.parquet", tables.SCORES)
+    tables.write(aggregate.frames(rows), tables.FRAMES, tmp_path / "frames.parquet")
+    tables.write(table_of(rows), tables.METRICS, tmp_path / "metrics.parquet")
+    table = tables.read(tmp_path / "metrics.parquet", tables.METRICS)
+    assert pick(table, "psnr", "target").n == 12
+    assert 20 < pick(table, "psnr", "target").value < 40
+    assert pick(table, "frechet", "driver").n == pick(table, "frechet", "driver").n_reference == 12
+    assert "psnr" in readable(table)
+
+
+def test_two_runs_give_the_same_bytes_and_the_order_of_rows_does_not_matter(tmp_path):
+    for name, shuffle in (("first", False), ("second", True)):
+        folder = tmp_path / name
+        rows = scores(folder, shuffle=shuffle)
+        tables.write(rows, tables.SCORES, folder / "scores.parquet")
+        shuffled = rows.sample(frac=1, random_state=1) if shuffle else rows
+        tables.write(aggregate.frames(shuffled), tables.FRAMES, folder / "frames.parquet")
+        tables.write(table_of(shuffled), tables.METRICS, folder / "metrics.parquet")
+    for file in ("scores", "frames", "metrics"):
+        first, second = (tmp_path / name / f"{file}.parquet" for name in ("first", "second"))
+        assert first.read_bytes() == second.read_bytes(), file
+
+
+def test_frames_without_a_face_and_frames_not_delivered_are_failures_never_zeros(tmp_path):
+    rows = scores(tmp_path, failed=(2,))
+    table = table_of(rows)
+    for metric, variant in (("psnr", "target"), ("csim", "source"), ("apd", "geodesic-degrees")):
+        row = pick(table, metric, variant)
+        assert (row.n, row.n_failed) == (9, 3)
+    lost = rows[(rows["frame"] == 2) & (rows["metric"] != tables.FEATURES)]
+    assert lost["value"].isna().all() and not lost["valid"].any()
+    assert lost["reason"].str.contains("ran out of luck").all()
+    blind = measurer()
+    black = blind(np.zeros((16, 16, 3), np.uint8))
+    assert not black.found and np.isnan(black.embedding).all()
+
+
+def test_distances_between_sets_compare_methods_at_equal_n(tmp_path):
+    rows = pd.concat([scores(tmp_path, "one", 1), scores(tmp_path, "two", 2, failed=(0, 1))])
+    table = table_of(rows)
+    for method, failed in (("one", 0), ("two", 6)):
+        row = pick(table, "frechet", "driver", method)
+        assert (row.n, row.n_failed) == (6, failed)
+
+
+def test_methods_scored_on_other_frames_are_refused(tmp_path):
+    one, two = scores(tmp_path, "one", 1), scores(tmp_path, "two", 2)
+    with pytest.raises(UserError, match=r"two was scored on 8 frames, others on 12"):
+        table_of(pd.concat([one, two[two["pair"] != "a-0"]]))
+
+
+def test_a_picture_that_was_exchanged_is_refused(tmp_path):
+    store, folder = FakeStore(), tmp_path / "one"
+    predict(folder, store, 1)
+    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(folder / "a-0" / "0001.png")
+    labels = {"method": "one", "method_version": "1", "dataset": "fake", "protocol": "self"}
+    with pytest.raises(UserError, match=r"0001\.png: is not the picture that was written"):
+        score(protocol(), folder, store, measurer(), lambda rows: [], labels)
+
+
+def test_a_method_that_cannot_do_a_protocol_has_no_rows(tmp_path):
+    store, folder = FakeStore(), tmp_path / "one"
+    predict(folder, store, 1)
+    made = pd.read_parquet(folder / "predictions.parquet").assign(status="not applicable", reason="no camera control")
+    made.to_parquet(folder / "predictions.parquet")
+    labels = {"method": "one", "method_version": "1", "dataset": "fake", "protocol": "self"}
+    rows = score(protocol(), folder, store, measurer(), lambda rows: [], labels)
+    tables.write(rows, tables.SCORES, tmp_path / "scores.parquet")
+    assert len(tables.read(tmp_path / "scores.parquet", tables.SCORES)) == 0
+
+
+def test_comparisons_are_paired(tmp_path):
+    rows = pd.concat([scores(tmp_path, "one", 1), scores(tmp_path, "two", 2, failed=(0,))])
+    frames = aggregate.frames(rows)
+    table = aggregate.comparisons(frames, "one", resamples=200, seed=0).assign(**STAMP)
+    row = pick(table, "psnr", "target", "two")
+    shared = frames[(frames["metric"] == "psnr") & (frames["frame"] != 0)].groupby("method")["value"].mean()
+    assert row.n == 9
+    assert row.difference == pytest.approx(shared["two"] - shared["one"])
+    assert row.ci_low <= row.difference <= row.ci_high
+    tables.write(table, tables.COMPARISONS, tmp_path / "comparisons.parquet")
+
+
+def test_bad_tables_name_file_and_column(tmp_path):
+    path = tmp_path / "scores.parquet"
+    scores(tmp_path).drop(columns="value").to_parquet(path)
+    with pytest.raises(UserError, match=r"scores\.parquet: .*value"):
+        tables.read(path, tables.SCORES)
+    path.write_bytes(b"PAR1 truncated")
+    with pytest.raises(UserError, match=r"scores\.parquet: cannot be read"):
+        tables.read(path, tables.SCORES)
+    with pytest.raises(UserError, match=r"missing\.parquet"):
+        tables.read(tmp_path / "missing.parquet", tables.SCORES)
+
+
+def test_clustered_intervals():
+    rng = np.random.default_rng(0)
+    people = np.repeat(np.arange(20), 50)
+    values = rng.normal(0, 1, 20)[people] + rng.normal(0, 0.01, 1000)  # frames of a person hardly differ
+    clustered = statistics.clustered_mean(values, people, 2000, 0)
+    naive = statistics.clustered_mean(values, np.arange(1000), 2000, 0)
+    assert clustered.high - clustered.low > 3 * (naive.high - naive.low)
+    assert clustered.low < clustered.value < clustered.high
+    assert clustered == statistics.clustered_mean(values, people, 2000, 0)
+    alone = statistics.clustered_mean(np.ones(3), np.zeros(3), 100, 0)
+    assert alone.value == 1 and np.isnan(alone.low)
+    nothing = statistics.clustered_mean(np.full(3, np.nan), np.arange(3), 100, 0)
+    assert np.isnan(nothing.value)
+    endless = statistics.clustered_mean(np.array([np.inf, 1.0]), np.arange(2), 100, 0)
+    assert endless.value == np.inf
+
+
+def test_jackknife_of_a_mean_is_the_standard_error():
+    values = np.random.default_rng(0).normal(size=12)
+    without = [np.delete(values, number).mean() for number in range(12)]
+    interval = statistics.jackknife(values.mean(), without)
+    reach = 2.200985 * values.std(ddof=1) / 12**0.5  # Student's t with 11 degrees of freedom
+    assert interval.high - interval.value == pytest.approx(reach, rel=1e-5)
+
+
+def test_a_measured_picture_knows_whether_it_has_a_face():
+    seen = Measured(np.zeros((68, 2)), np.zeros(3), np.empty(0), np.zeros(2))
+    assert seen.found
+    assert torch.tensor(seen.landmarks).shape == (68, 2)
