@@ -13,6 +13,7 @@ help:  ## this list
 reproduce: $(VENV)/.installed  ## from nothing to the comparison table, figures and report
 	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 	@$(BIN)/thedit table --config $(CONFIG)
+	@echo "Everything of the run lies beside that file: report.html, figures/, predictions/, methods/, ..."
 
 test: $(VENV)/.installed  ## the test suite
 	$(BIN)/pytest

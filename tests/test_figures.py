@@ -110,13 +110,15 @@ def test_a_camera_on_its_way_changes_the_picture(project):
     assert len(crossing.moving(Cast(SETTINGS), sources=1, drivers=1, frames=9)) == 9
 
 
-def test_a_table_shows_the_numbers_intervals_and_failures():
-    text = table.as_markdown(metrics(), SETTINGS.methods)
-    assert "0.93<br>0.91 … 0.95, 1 of 8 failed" in text
-    assert "| copy-source | 1 | – |" in text
-    assert "| planedict |" in text
-    page = table.as_html(metrics(), cost(), SETTINGS.methods)
-    assert "<td>0.93<small>0.91 … 0.95, 1 of 8 failed</small></td>" in page
+def test_a_table_shows_numbers_intervals_failures_and_what_does_not_apply():
+    made = table.compare("cross", metrics(), {"planedict": "", "copy-source": "", "fomm": "no camera control"})
+    text = table.as_markdown([made, table.costs(cost())])
+    failed = "0.93<br><sub>0.91 … 0.95, 1 of 8 failed</sub>"
+    assert f"| csim ↑<br><sub>source, net</sub> | {failed} | 1 | –<br><sub>no camera control</sub> |" in text
+    assert "| none<br><sub>8 of 8 failed</sub> | – |" in text
+    assert "| planedict | 1,234,567 |" in text
+    assert "| copy-source<br><sub>copies a picture</sub> | – |" in text
+    assert "<td>0.93<small>0.91 … 0.95, 1 of 8 failed</small></td>" in table.as_html([made])
 
 
 def test_without_metrics_the_sentence_says_what_to_do(project):
@@ -137,7 +139,7 @@ def test_the_readme_gets_the_numbers_between_its_marks(project):
     assert once.endswith(f"{readme.END}\nafter\n")
     assert "old" not in once
     assert "measured on an abacus" in once
-    assert "0.93<br>0.91 … 0.95, 1 of 8 failed" in once
+    assert "0.93<br><sub>0.91 … 0.95, 1 of 8 failed" in once
     assert "| planedict | 1,234,567 |" in once
     assert "| train | 2 | 42 | 930 |" in once
     readme.insert(SETTINGS, path)

@@ -124,13 +124,11 @@ DATA = {"preprocess": 1, "train": 1, "cost": 1, **EVALUATION}
     ("change", "expected"),
     [
         ({"metrics": {"bootstrap": 99}}, {"aggregate": 1, "figures": 1}),
-        ({"metrics": {"suite": "paper"}}, SCORING),
         ({"evaluation": {"frames_per_pair": 3}}, EVALUATION),
         ({"train": {"images": 8}}, {"train": 1, "cost": 1, **TWO}),
         ({"data": {"preprocess": {"size": 32}}}, DATA),
         ({"data": {"heads": {"seed": 1}}}, {"heads_render": 1, **DATA}),
         ({"methods": ["fomm", "copy-source", "copy-driver"]}, {"cost": 1, **TWO}),
-        ({"evaluation": {"protocols": ["self"]}}, {"aggregate": 1, "figures": 1}),
     ],
     ids=lambda value: next(iter(value)),
 )
@@ -144,7 +142,6 @@ def test_one_option_reruns_what_depends_on_it(project, change, expected):
     [
         ("thedit/figures/__init__.py", {"figures": 1}),
         ("thedit/evaluation/protocols.py", EVALUATION),
-        ("thedit/evaluation/preview.py", {"reenact": 4, **SCORING}),
         ("thedit/methods/bounds.py", {"cost": 1, **TWO}),
         ("thedit/methods/fomm/__init__.py", {"train": 1, "cost": 1, **TWO}),
         ("thedit/heads/build.py", {"heads_assets": 1, "heads_render": 1, **DATA}),

@@ -1,5 +1,7 @@
 """Charts: the comparison with its intervals, and the losses of training."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,24 +14,27 @@ from thedit.figures import style
 from thedit.methods import registry
 
 
-def comparison(metrics: pd.DataFrame, methods: list[str]) -> Figure:
-    """One row a protocol, one panel a metric (those of the short table), one bar a method with its interval."""
-    shown = metrics.set_index(["metric", "variant"]).index.isin(list(SHOWN))
-    metrics = metrics[shown & metrics["value"].notna()]
-    keys = [key for key in SHOWN if key in set(zip(metrics["metric"], metrics["variant"]))]
-    protocols = list(metrics["protocol"].unique())
-    height = 0.55 + 0.2 * len(methods)
-    figure = Figure(figsize=(1.65 * len(keys) + 1.2, height * len(protocols)), layout="constrained")
-    axes = figure.subplots(len(protocols), len(keys), squeeze=False, sharey=True)
-    colours = style.colours(methods)
-    for row, protocol in zip(axes, protocols):
-        for axis, key in zip(row, keys):
-            chosen = (metrics["protocol"] == protocol) & (metrics["metric"] == key[0]) & (metrics["variant"] == key[1])
-            _bars(axis, metrics[chosen].set_index("method").reindex(methods), colours)
-            if row is axes[0]:
-                axis.set_title(f"{key[0]} {SHOWN[key]}\n{key[1]}")
-        row[0].set_ylabel(protocol, fontweight="bold")
-    axes[0][0].invert_yaxis()
+def comparison(metrics: pd.DataFrame, config: Config) -> Figure:
+    """One row a metric of the short table, one column a protocol, one bar a method with its interval."""
+    cells = metrics.set_index(["protocol", "metric", "variant", "method"])[["value", "ci_low", "ci_high"]].sort_index()
+    measured = {key[:3] for key, value in cells["value"].items() if not np.isnan(value)}
+    protocols = config.evaluation.protocols
+    keys = [key for key in SHOWN if any((protocol, *key) in measured for protocol in protocols)]
+    height = 0.42 + 0.15 * len(config.methods)
+    figure = Figure(figsize=(1.4 + 2.3 * len(protocols), height * len(keys) + 0.3), layout="constrained")
+    axes = figure.subplots(len(keys), len(protocols), squeeze=False, sharey=True)
+    colours = style.colours(config.methods)
+    for row, (metric, variant) in enumerate(keys):
+        for column, protocol in enumerate(protocols):
+            axis = axes[row, column]
+            if (protocol, metric, variant) in measured:
+                _bars(axis, cells.loc[protocol, metric, variant].reindex(config.methods), colours)
+            else:
+                axis.set_axis_off()
+            if row == 0:
+                axis.text(0.5, 1.5, protocol, transform=axis.transAxes, fontweight="bold", ha="center")
+        axes[row, 0].set_title(f"{metric} {SHOWN[metric, variant]}  {variant}", loc="left", fontsize=8)
+    axes[0, 0].invert_yaxis()
     return figure
 
 
@@ -51,21 +56,17 @@ def training(config: Config) -> Figure:
 
 def _bars(axis: Axes, table: pd.DataFrame, colours: dict[str, str]) -> None:
     places = np.arange(len(table))
-    low = (table["value"] - table["ci_low"]).clip(lower=0).fillna(0)
-    high = (table["ci_high"] - table["value"]).clip(lower=0).fillna(0)
-    whiskers = {"ecolor": "#333333", "elinewidth": 0.9, "capsize": 1.8}
+    value = table["value"].where(np.isfinite(table["value"]))
+    below = (value - table["ci_low"]).clip(lower=0).fillna(0)
+    above = (table["ci_high"] - value).clip(lower=0).fillna(0)
+    bars: dict[str, Any] = {"height": 0.72, "color": [colours[method] for method in table.index]}
     axis.barh(
-        places,
-        table["value"],
-        xerr=[low, high],
-        height=0.72,
-        color=[colours[m] for m in table.index],
-        error_kw=whiskers,
+        places, value, xerr=[below, above], error_kw={"ecolor": "#333", "elinewidth": 0.9, "capsize": 1.8}, **bars
     )
-    for place, value in enumerate(table["value"]):
-        if np.isnan(value):
-            axis.text(0, place, " –", va="center", color="#888888")
+    for place, missing in enumerate(table["value"]):
+        if not np.isfinite(missing):
+            axis.text(0, place, " ∞" if np.isposinf(missing) else " –", va="center", color="#888888")
     axis.set_yticks(places, table.index)
-    axis.tick_params(axis="y", length=0)
+    axis.tick_params(axis="y", length=0, labelsize=7.5)
     axis.tick_params(axis="x", labelsize=7)
     axis.locator_params(axis="x", nbins=4)

@@ -34,14 +34,17 @@ class Grid:
 
     def draw(self, pictures: Sequence[Sequence[Picture]]) -> Image.Image:
         """Lay out ``pictures``, a sequence of rows."""
-        top = 30 if any(self.columns) else self.gap
+        lines = max((text.count("\n") + 1 for text in self.columns if text), default=0)
+        top = 12 + 18 * lines if lines else self.gap
         lefts = self._starts(max(len(row) for row in pictures), self.heading + self.gap, self.column_breaks)
         tops = self._starts(len(pictures), top, self.row_breaks)
         size = lefts[-1] + self.cell + self.gap, tops[-1] + self.cell + self.gap
         canvas = Image.new("RGB", size, PAPER)
         pen = ImageDraw.Draw(canvas)
         for left, text in zip(lefts, self.columns):
-            pen.text((left + self.cell / 2, top / 2), text, INK, _font(15), anchor="mm", align="center")
+            pen.multiline_text(
+                (left + self.cell / 2, top / 2), text, INK, _font(15), anchor="mm", align="center", spacing=3
+            )
         for upper, text in zip(tops, self.rows):
             middle = self.heading - 8, upper + self.cell / 2
             pen.multiline_text(middle, text, INK, _font(15), anchor="rm", align="right", spacing=3)

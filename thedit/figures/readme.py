@@ -32,20 +32,16 @@ def insert(config: Config, path: Path, logs: Path = Path("logs")) -> None:
 
 def results(config: Config, logs: Path) -> str:
     """The run's tables as Markdown, with the machine and the code that made them."""
-    folder = layout.run(config)
-    path = folder / "metrics.parquet"
+    path = layout.run(config) / "metrics.parquet"
     if not path.is_file():
         raise UserError(f"{path}: is missing; finish the run first with 'snakemake --cores all'.")
-    metrics = pd.read_parquet(path)
-    made = metrics.iloc[0]
+    made = pd.read_parquet(path).iloc[0]
     machine = f"{made['device']}, {_memory():.0f} GiB of memory"
     parts = [
         f"Run `{config.run}`: code {made['code_version']}, configuration {made['config_hash']}, seed {made['seed']}, "
         f"measured on {machine}.",
-        table.as_markdown(metrics, config.methods),
-        "**What the methods cost**",
-        table.cost_as_markdown(pd.read_parquet(folder / "cost.parquet")),
-        "**Time and memory of the stages** (sum over a stage's jobs; the largest resident set of any of them)",
+        table.as_markdown(table.of_run(config)),
+        "**stages** (seconds: sum over a stage's jobs; memory: the largest resident set of any of them)",
         stages(logs, [config.run, config.data.name, "heads"]),
     ]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"

@@ -18,10 +18,10 @@ def write(config: Config) -> Path:
     path = layout.run(config) / "metrics.parquet"
     if not path.is_file():
         raise UserError(f"{path}: is missing; make it with 'thedit aggregate'.")
-    metrics = pd.read_parquet(path)
+    page = table.as_html(table.of_run(config))
     with atomic(folder / "table.html") as sibling:
-        sibling.write_text(table.as_html(metrics, pd.read_parquet(layout.run(config) / "cost.parquet"), config.methods))
-    style.save(folder / "comparison.png", charts.comparison(metrics, config.methods))
+        sibling.write_text(page)
+    style.save(folder / "comparison.png", charts.comparison(pd.read_parquet(path), config))
     style.save(folder / "training.png", charts.training(config))
     cast = Cast(config)
     grid.save(folder / "methods.png", sidebyside.draw(config, cast.store))
