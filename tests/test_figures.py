@@ -133,7 +133,12 @@ def test_the_readme_gets_the_numbers_between_its_marks(project):
         (logs / f"{name}.benchmark.tsv").write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:12\t{seconds + 900}\n")
     path = project / "README.md"
     path.write_text(f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n")
+    figures = layout.run(SETTINGS) / "figures"
+    figures.mkdir(exist_ok=True)
+    for name in readme.PICTURES:
+        (figures / name).write_bytes(b"moving")
     readme.insert(SETTINGS, path)
+    assert {(project / "docs" / name).read_bytes() for name in readme.PICTURES} == {b"moving"}
     once = path.read_text()
     assert once.startswith(f"before\n{readme.BEGIN}\n")
     assert once.endswith(f"{readme.END}\nafter\n")

@@ -26,7 +26,7 @@ def readme(
     config: ConfigFile = Path("config/config.yaml"),
     file: Annotated[Path, typer.Option(help="text with the marks that the results go between")] = Path("README.md"),
 ) -> None:
-    """Write the measured tables of a finished run into README.md, between its marks."""
+    """Write the measured tables of a finished run into README.md, and copy its animations to docs/."""
     from thedit.config import load
     from thedit.figures.readme import insert
 

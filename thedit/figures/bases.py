@@ -18,9 +18,9 @@ SIGMAS = 2.0
 
 @torch.no_grad()
 def draw(cast: Cast, most: int = 10) -> Image.Image:
-    """Columns are bases; rows are their size on XY, XZ and YZ, then a face with the factors of the basis moved.
+    """Columns are bases. Rows: how far the basis moves XY, XZ and YZ over the test frames; a face with it moved.
 
-    The factors move along their main direction of variation over the test frames, by `SIGMAS` standard deviations.
+    The face is moved along the main direction in which the factors of the basis vary, by `SIGMAS` standard deviations.
     """
     method = cast.method
     if not (isinstance(method, PlaneDict) and isinstance(method.network.motion, PlaneDictionary)):
@@ -35,7 +35,8 @@ def draw(cast: Cast, most: int = 10) -> Image.Image:
     factors = dictionary.factors(motion)  # (F, N, U, U)
     bases = dictionary.bases()  # (U, U, C, N)
     count = min(most, bases.shape[-1])
-    sizes = bases.unflatten(2, (3, -1)).norm(dim=3)  # (U, U, 3, N)
+    spread = factors.std(dim=0).permute(1, 2, 0)  # (U, U, N)
+    sizes = bases.unflatten(2, (3, -1)).norm(dim=3) * spread.unsqueeze(2)  # (U, U, 3, N)
 
     source = cast.sources(1)[0]
     code = method.encode(cast.store.batch([source]).to(device))

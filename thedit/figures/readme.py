@@ -1,9 +1,10 @@
-"""Measured numbers for the README: the comparison, what the methods cost, and how long each stage took.
+"""What the README shows of a run: pictures, the comparison, what the methods cost, how long each stage took.
 
 The text between two marks is replaced, so that no number is ever typed by hand.
 """
 
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -17,8 +18,11 @@ from thedit.files import atomic
 BEGIN, END = "<!-- results: begin, written by: thedit readme -->", "<!-- results: end -->"
 
 
+PICTURES = ("cross_identity.gif", "multiview.gif")
+
+
 def insert(config: Config, path: Path, logs: Path = Path("logs")) -> None:
-    """Replace what stands between the marks in ``path`` with the results of a run.
+    """Replace what stands between the marks in ``path`` with the results of a run; copy `PICTURES` to docs/ beside it.
 
     Raises `UserError` when the marks are not there, or the run is not finished.
     """
@@ -28,6 +32,9 @@ def insert(config: Config, path: Path, logs: Path = Path("logs")) -> None:
     before, rest = text.split(BEGIN)
     with atomic(path) as sibling:
         sibling.write_text("\n".join([before + BEGIN, "", results(config, logs), END + rest.split(END)[1]]))
+    for name in PICTURES:
+        with atomic(path.parent / "docs" / name) as sibling:
+            shutil.copyfile(layout.run(config) / "figures" / name, sibling)
 
 
 def results(config: Config, logs: Path) -> str:

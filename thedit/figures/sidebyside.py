@@ -11,7 +11,7 @@ from thedit.shards.store import FrameStore
 
 
 def draw(config: Config, store: FrameStore, most: int = 5) -> Image.Image:
-    """One row a frame of the first protocol between people: source, driver, then every method's stored prediction."""
+    """One row a frame of the first protocol between people: source, driver, the truth, every method's prediction."""
     for protocol in config.evaluation.protocols:
         pairs = pd.read_parquet(layout.pairs(config, protocol))
         if (pairs["source_id"] != pairs["driver_id"]).any():
@@ -20,13 +20,24 @@ def draw(config: Config, store: FrameStore, most: int = 5) -> Image.Image:
         return notice("no protocol in which people drive each other")
     rows: list[list[Picture]] = []
     for _, frames in list(pairs.groupby("pair", sort=False))[:most]:
-        shown = frames.iloc[len(frames) // 2]
-        pictures = [_read(config, method, protocol, shown) for method in config.methods]
-        rows.append([store.picture(shown["source_row"]), store.picture(shown["driver_row"]), *pictures])
+        middle = len(frames) // 2
+        shown = frames.iloc[middle]
+        pictures = [_prediction(config, method, protocol, shown) for method in config.methods]
+        given = [store.picture(shown["source_row"]), store.picture(shown["driver_row"])]
+        rows.append([*given, _truth(config, store, frames, middle), *pictures])
     names = [method.replace("planedict-", "planedict\n") for method in config.methods]
-    return Grid(columns=["source", "driver", *names], cell=144, column_breaks=[1, 2]).draw(rows)
+    return Grid(columns=["source", "driver", "truth", *names], cell=128, column_breaks=[1, 2, 3]).draw(rows)
 
 
-def _read(config: Config, method: str, protocol: str, row: pd.Series) -> Picture:
+def _prediction(config: Config, method: str, protocol: str, row: pd.Series) -> Picture:
     path = layout.predictions(config, method, protocol) / row["pair"] / f"{row['frame']:04d}.png"
     return np.array(Image.open(path)) if path.is_file() else None
+
+
+def _truth(config: Config, store: FrameStore, frames: pd.DataFrame, number: int) -> Picture:
+    if frames["target"].iloc[number] != "truth":
+        return None
+    from metrics.annyheads import TruePictures  # only AnnyHeads has true pictures that nobody recorded
+
+    cache = layout.run(config) / "scores" / "cache" / "truth"  # scoring has rendered them
+    return TruePictures(layout.data(config), store, store.size, cache)(frames)[number]
