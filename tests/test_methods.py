@@ -12,7 +12,7 @@ from thedit.methods.coefficient_triplanes import CoefficientTriplanes
 from thedit.methods.external import External
 from thedit.methods.fomm import Fomm
 from thedit.methods.fomm.equivariance import Deformation, equivariance_losses
-from thedit.methods.fomm.keypoints import Keypoints
+from thedit.methods.fomm.keypoints import Keypoints, inverse
 from thedit.methods.fomm.motion import sparse_flows
 from thedit.methods.lia import Lia
 from thedit.methods.lia.directions import MotionDictionary
@@ -94,6 +94,22 @@ def test_fomm_moves_nothing_between_equal_keypoints():
         code = method.encode(source)
         flow, _ = method.motion(code.image, code.keypoints, code.keypoints)
     torch.testing.assert_close(flow, torch.zeros_like(flow), atol=1e-5, rtol=0)
+
+
+def test_coordinates_keep_full_precision_under_autocast():
+    picture = torch.rand(2, 3, 16, 16, generator=generator())
+    still = torch.zeros(2, 2, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        flow = sparse_flows(keypoints(), keypoints(), 16)
+        torch.testing.assert_close(flow, torch.zeros_like(flow), atol=1e-5, rtol=0)
+        torch.testing.assert_close(warp(picture, still.bfloat16()), picture)
+
+
+def test_singular_jacobians_have_a_finite_inverse():
+    jacobian = torch.stack([torch.eye(2), torch.zeros(2, 2), torch.tensor([[2.0, 1.0], [1.0, 3.0]])])
+    found = inverse(jacobian)
+    assert found.isfinite().all()
+    torch.testing.assert_close(found[[0, 2]], torch.linalg.inv(jacobian[[0, 2]]))
 
 
 def test_fomm_moves_the_source_keypoint_to_the_driving_one():

@@ -41,7 +41,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (packages / "base.pth").write_text("\n".join(lines))
     for command, start in COMMANDS.items():
         program = folder / ".venv" / "bin" / command
-        program.write_text(f"#!{folder}/.venv/bin/python\n{start}\n")
+        program.write_text(f"#!{folder}/.venv/bin/python\nif __name__ == '__main__':\n    {start}\n")
         program.chmod(0o755)
     return folder
 

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from thedit.methods.fomm.keypoints import Keypoints
-from thedit.methods.warp import grid, warp
+from thedit.methods.fomm.keypoints import Keypoints, inverse
+from thedit.methods.warp import full_precision, grid, warp
 
 
 class Deformation:
@@ -31,6 +31,7 @@ class Deformation:
         slope = offsets * (squared.log() + 1).unsqueeze(-1)  # (B, N, 25, 2), gradient of r^2 log r
         return self.affine[:, None, :, :2] + torch.einsum("bpi,bnpj->bnij", self.weights, slope)
 
+    @full_precision
     def apply(self, image: Tensor) -> Tensor:
         """Picture (B, 3, S, S) -> the picture Y with Y(z) = X(T(z))."""
         side = image.shape[-1]
@@ -43,6 +44,7 @@ class Deformation:
         return offsets, offsets.square().sum(-1).clamp_min(1e-12)
 
 
+@full_precision
 def equivariance_losses(original: Keypoints, deformed: Keypoints, deformation: Deformation) -> tuple[Tensor, Tensor]:
     """How far the keypoints of X differ from those of Y = X(T(.)) mapped by T; mean absolute differences.
 
@@ -50,5 +52,5 @@ def equivariance_losses(original: Keypoints, deformed: Keypoints, deformation: D
     """
     position = functional.l1_loss(deformation(deformed.position), original.position)
     mapped = deformation.jacobian(deformed.position) @ deformed.jacobian  # (B, K, 2, 2)
-    relative = torch.linalg.inv(original.jacobian.float()) @ mapped.float()
+    relative = inverse(original.jacobian) @ mapped
     return position, functional.l1_loss(relative, torch.eye(2, device=relative.device).expand_as(relative))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from thedit.methods.fomm.blocks import Hourglass
-from thedit.methods.warp import grid
+from thedit.methods.warp import full_precision, grid
 
 
 class Keypoints(NamedTuple):
@@ -37,8 +37,21 @@ class KeypointDetector(nn.Module):
     def forward(self, image: Tensor) -> Keypoints:
         """(B, 3, side, side) in [-1, 1] -> K keypoints."""
         features = self.hourglass(image)  # (B, C, H, W), H = W = side
-        heat = self.heat(features).flatten(2).div(self.temperature).softmax(dim=-1)  # (B, K, HW)
-        pixels = grid(image.shape[-2], image.shape[-1], heat).flatten(0, 1)  # (HW, 2)
-        maps = self.jacobian(features).flatten(2).unflatten(1, (-1, 4))  # (B, K, 4, HW)
-        jacobian = torch.einsum("bkp,bkjp->bkj", heat, maps).unflatten(-1, (2, 2))
-        return Keypoints(heat @ pixels, jacobian)
+        return _average(self.heat(features).float() / self.temperature, self.jacobian(features).float())
+
+
+@full_precision
+def _average(heat: Tensor, jacobian: Tensor) -> Keypoints:
+    """Logits of the heat (B, K, H, W) and maps (B, 4K, H, W) -> means under the heat's softmax."""
+    heat_map = heat.flatten(2).softmax(dim=-1)  # (B, K, HW)
+    pixels = grid(heat.shape[-2], heat.shape[-1], heat).flatten(0, 1)  # (HW, 2)
+    maps = jacobian.flatten(2).unflatten(1, (-1, 4))  # (B, K, 4, HW)
+    return Keypoints(heat_map @ pixels, torch.einsum("bkp,bkjp->bkj", heat_map, maps).unflatten(-1, (2, 2)))
+
+
+def inverse(jacobian: Tensor) -> Tensor:
+    """Inverse of 2 x 2 matrices (..., 2, 2); a determinant nearer to zero than 1e-4 counts as 1e-4."""
+    (a, b), (c, d) = (row.unbind(-1) for row in jacobian.unbind(-2))
+    determinant = a * d - b * c
+    determinant = torch.where(determinant.abs() < 1e-4, determinant.new_tensor(1e-4), determinant)
+    return torch.stack([d, -b, -c, a], dim=-1).unflatten(-1, (2, 2)) / determinant[..., None, None]

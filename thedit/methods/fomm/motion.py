@@ -4,17 +4,18 @@ import torch
 from torch import Tensor, nn
 
 from thedit.methods.fomm.blocks import Hourglass
-from thedit.methods.fomm.keypoints import Keypoints
-from thedit.methods.warp import grid, warp
+from thedit.methods.fomm.keypoints import Keypoints, inverse
+from thedit.methods.warp import full_precision, grid, warp
 
 
+@full_precision
 def sparse_flows(source: Keypoints, driving: Keypoints, side: int) -> Tensor:
     """Flow of each keypoint's local affine map, and first the still background's: (B, K+1, 2, side, side).
 
     Equation 4: T(z) = p_s + J_s J_d^-1 (z - p_d), here as the displacement T(z) - z.
     """
     pixels = grid(side, side, source.position)  # (H, W, 2)
-    jacobian = source.jacobian @ torch.linalg.inv(driving.jacobian.float()).to(source.jacobian.dtype)  # (B, K, 2, 2)
+    jacobian = source.jacobian @ inverse(driving.jacobian)  # (B, K, 2, 2)
     offsets = pixels - driving.position[:, :, None, None]  # (B, K, H, W, 2)
     moved = torch.einsum("bkij,bkhwj->bkhwi", jacobian, offsets) + source.position[:, :, None, None]
     flows = (moved - pixels).permute(0, 1, 4, 2, 3)  # (B, K, 2, H, W)
