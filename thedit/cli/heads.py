@@ -33,3 +33,17 @@ def register(app: typer.Typer) -> None:
         from thedit.heads.render import render
 
         render(load(config).data.heads, out, assets, jobs)
+
+    @heads.command("check")
+    def check_faces(
+        config: Annotated[Path, typer.Option(help="the run's configuration")],
+        assets: Annotated[Path, typer.Option(help="the head asset file")] = ASSETS,
+    ) -> None:
+        """Measure whether face tools detect these heads and tell them apart; prints a table."""
+        from thedit.config import load
+        from thedit.heads import assets as head_assets
+        from thedit.heads.check import check
+
+        for row in check(head_assets.load(assets), load(config).data.heads):
+            goal = "" if row["goal"] is None else f"goal {row['goal']:g}"
+            typer.echo(f"{row['measure']:<18} {row['value']:8.4f}  n {row['n']:<5} {goal}")

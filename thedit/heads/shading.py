@@ -40,7 +40,7 @@ CLOTHES = wp.constant(11)
 FAR = wp.constant(100.0)
 OFFSET = wp.constant(0.002)  # start of a secondary ray off its surface, world units
 EDGE_SAMPLES = wp.constant(4)  # more rays where a pixel differs from a neighbour
-STRAND_SAMPLES = wp.constant(2)  # more rays inside hair
+STRAND_SAMPLES = wp.constant(1)  # more rays inside hair
 
 
 @wp.struct
@@ -418,7 +418,7 @@ def cast(
     size = float(samples.shape[1])
     x = (float(column) + 0.5) / size
     y = (float(row) + 0.5) / size
-    state = wp.rand_init(frame, row * samples.shape[2] + column)
+    state = wp.rand_init(1, row * samples.shape[2] + column)
     samples[frame, row, column] = shade(
         look,
         light,
@@ -444,8 +444,12 @@ def refine(
     normals: wp.array2d(dtype=wp.vec3),
     samples: wp.array3d(dtype=Sample),
     image: wp.array4d(dtype=wp.uint8),
+    mask: wp.array3d(dtype=wp.uint8),
+    depth: wp.array3d(dtype=wp.float32),
+    triangle: wp.array3d(dtype=wp.int32),
+    barycentric: wp.array3d(dtype=wp.vec2),
 ):
-    """More rays where a pixel differs from a neighbour or shows strands; writes the picture."""
+    """More rays where a pixel differs from a neighbour or shows strands; writes the picture and the maps."""
     frame, row, column = wp.tid()
     here = samples[frame, row, column]
     size = samples.shape[1]
@@ -469,10 +473,10 @@ def refine(
                     more = EDGE_SAMPLES
     colour = here.colour
     if more > 0:
-        state = wp.rand_init(frame, 7919 * (row * size + column) + 1)
+        state = wp.rand_init(2, row * size + column)
         for k in range(more):
             # The corners of a rotated square, opposite ones first.
-            turn = 0.4636476 + 3.1415927 * float(k % 2) + 1.5707963 * float(k / 2)
+            turn = 0.4636476 + 3.1415927 * float(k % 2) + 1.5707963 * float(k // 2)
             x = (float(column) + 0.5 + 0.3953 * wp.cos(turn)) / float(size)
             y = (float(row) + 0.5 + 0.3953 * wp.sin(turn)) / float(size)
             found = shade(
@@ -494,6 +498,10 @@ def refine(
         colour = colour / (float(more) + 1.0)
     for i in range(3):
         image[frame, row, column, i] = wp.uint8(wp.clamp(colour[i] * 255.0 + 0.5, 0.0, 255.0))
+    mask[frame, row, column] = wp.uint8(here.label)
+    depth[frame, row, column] = here.distance
+    triangle[frame, row, column] = here.face
+    barycentric[frame, row, column] = wp.vec2(here.u, here.v)
 
 
 @wp.kernel

@@ -44,49 +44,50 @@ class Stage:
         self.still = self._array(figure.normal, wp.vec3)
         self.triangles = self._array(figure.triangles, wp.int32)
         self.samples = wp.empty((self.batch, size, size), dtype=shading.Sample, device=device)
-        self.image = torch.empty(self.batch, size, size, 3, dtype=torch.uint8, device=device)
+        pixels = (self.batch, size, size)
+        self.maps = {
+            "image": torch.empty(*pixels, 3, dtype=torch.uint8, device=device),
+            "mask": torch.empty(*pixels, dtype=torch.uint8, device=device),
+            "depth": torch.empty(*pixels, device=device),
+            "triangle": torch.empty(*pixels, dtype=torch.int32, device=device),
+            "barycentric": torch.empty(*pixels, 2, device=device),
+        }
+        vectors = {"barycentric": wp.vec2}
+        self._maps = [wp.from_torch(tensor, dtype=vectors.get(name)) for name, tensor in self.maps.items()]
         self.look = self._look(assets)
 
     def render(
         self, expression: Tensor, cameras: Tensor, recorded: Tensor, window: Tensor, scene: Scene, maps: bool
     ) -> Frames:
         """See `Renderer.render`."""
-        if self.device == "cuda":  # torch and warp must not overtake each other
-            with wp.ScopedStream(wp.stream_from_torch(torch.cuda.current_stream())):
-                return self._render(expression, cameras, recorded, window, scene, maps)
-        return self._render(expression, cameras, recorded, window, scene, maps)
-
-    def _render(
-        self, expression: Tensor, cameras: Tensor, recorded: Tensor, window: Tensor, scene: Scene, maps: bool
-    ) -> Frames:
-        light, turn = self._light(scene), body_turn(recorded, scene.body_yaw)
+        names = list(self.maps) if maps else ["image"]
         pieces = []
         for start in range(0, len(expression), self.batch):
             part = slice(start, start + self.batch)
-            view = self._view(cameras[part], recorded[part], window[part])
-            pieces.append(self._chunk(expression[part], turn[part], view, light, maps))
-        columns = zip(*(vars(piece).values() for piece in pieces))
-        return Frames(*(np.concatenate(column) if column[0] is not None else None for column in columns))
+            self.draw(expression[part], cameras[part], recorded[part], window[part], scene)
+            pieces.append([self.maps[name][: len(expression[part])].cpu().numpy().copy() for name in names])
+        return Frames(**{name: np.concatenate(column) for name, column in zip(names, zip(*pieces))})
 
-    def _chunk(self, expression: Tensor, turn: Tensor, view: shading.View, light: shading.Light, maps: bool) -> Frames:
+    def draw(self, expression: Tensor, cameras: Tensor, recorded: Tensor, window: Tensor, scene: Scene) -> None:
+        """Render up to a batch of frames into ``self.maps``, on the device; parameters as in `Renderer.render`."""
+        if self.device == "cuda":  # torch and warp must not overtake each other
+            with wp.ScopedStream(wp.stream_from_torch(torch.cuda.current_stream())):
+                self._draw(expression, cameras, recorded, window, scene)
+        else:
+            self._draw(expression, cameras, recorded, window, scene)
+
+    def _draw(self, expression: Tensor, cameras: Tensor, recorded: Tensor, window: Tensor, scene: Scene) -> None:
         frames = len(expression)
-        self.points[:frames] = pose(self.figure, expression.float().to(self.device), turn.to(self.device))
+        turn = body_turn(recorded, scene.body_yaw).to(self.device)
+        self.points[:frames] = pose(self.figure, expression.float().to(self.device), turn)
         for mesh in self.meshes[:frames]:
             mesh.refit()
         self._normals(frames)
+        view, light = self._view(cameras, recorded, window), self._light(scene)
         inputs = [self.look, light, view, self.mesh_ids, self.normals, self.samples]
         size = (frames, self.size, self.size)
         wp.launch(shading.cast, dim=size, inputs=inputs, device=self.device)
-        image = wp.from_torch(self.image)
-        wp.launch(shading.refine, dim=size, inputs=[*inputs, image], device=self.device)
-        picture = self.image[:frames].cpu().numpy().copy()
-        if not maps:
-            return Frames(picture)
-        seen = self.samples.numpy()[:frames]
-        barycentric = np.stack([seen["u"], seen["v"]], -1)
-        return Frames(
-            picture, seen["label"].astype(np.uint8), seen["distance"].copy(), seen["face"].copy(), barycentric
-        )
+        wp.launch(shading.refine, dim=size, inputs=[*inputs, *self._maps], device=self.device)
 
     def _normals(self, frames: int) -> None:
         inputs = [self._points, self.triangles, self.first, self.around, self.still]

@@ -1,0 +1,95 @@
+"""AnnyHeads on disk: files, resuming, and truth that was never recorded."""
+
+import av
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from thedit import camera, config
+from thedit.errors import UserError
+from thedit.heads import build, render
+from thedit.heads.assets import PATH, load
+from thedit.heads.dataset import Truth, clips, fingerprint, finished
+from thedit.heads.frames import read_maps
+from thedit.video import spec
+
+HEADS = config.Heads(train_people=1, test_people=1, clips_per_person=1, frames_per_clip=3, size=64)
+
+
+@pytest.fixture(scope="module")
+def asset_file(tmp_path_factory: pytest.TempPathFactory):
+    try:
+        load(PATH)
+        return PATH
+    except UserError:
+        path = tmp_path_factory.mktemp("assets") / "heads.safetensors"
+        build.build(path)
+        return path
+
+
+@pytest.fixture(scope="module")
+def folder(asset_file, tmp_path_factory: pytest.TempPathFactory):
+    out = tmp_path_factory.mktemp("heads") / "small"
+    render.render(HEADS, out, asset_file, jobs=1)
+    return out
+
+
+def test_files_and_columns(folder, asset_file):
+    sheet = pd.read_csv(folder / "sheet.csv")
+    assert list(sheet["video"]) == ["videos/train-0000/00.mp4", "videos/test-0000/00.mp4"]
+    assert list(sheet["split"]) == ["train", "test"]
+    truth = pd.read_parquet(folder / "truth/test-0000/00.parquet")
+    assert list(truth["frame"]) == [0, 1, 2]
+    assert truth["camera"][0].shape == (25,)
+    assert truth["expression"][0].shape == (52,)
+    assert truth["landmarks"][0].shape == (136,)
+    assert truth["identity"][0].shape == (load(asset_file).bank.shape[1],)
+    assert read_maps(folder / "truth/test-0000/00.maps.arrow").mask.shape == (3, 64, 64)
+    assert not (folder / "truth/train-0000/00.maps.arrow").exists()
+
+
+def test_the_sheet_is_a_sample_sheet(folder):
+    values = {"title": "AnnyHeads", "root": str(folder), "sheet": "sheet.csv"}
+    inputs = spec.collect(config.parse(values, spec.Spec, "spec"), "small")
+    assert [(source.person, source.split) for source in inputs.sources] == [
+        ("test-0000", "test"),
+        ("train-0000", "train"),
+    ]
+    assert not inputs.problems
+
+
+def test_finished_clips_are_kept_and_changed_ones_are_not(folder, asset_file):
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*.mp4")}
+    render.render(HEADS, folder, asset_file, jobs=1)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.mp4")} == before
+    other = HEADS.model_copy(update={"seed": 1})
+    assert fingerprint(other) != fingerprint(HEADS)
+    assert not any(finished(folder, clip, fingerprint(other)) for clip in clips(other))
+    longer = HEADS.model_copy(update={"train_people": 5})
+    assert fingerprint(longer) == fingerprint(HEADS), "more people leave finished clips valid"
+
+
+def test_truth_repeats_what_was_recorded(folder, asset_file):
+    table = pd.read_parquet(folder / "truth/test-0000/00.parquet")
+    expression = torch.tensor(np.stack(table["expression"]))
+    cameras = torch.tensor(np.stack(table["camera"]))
+    with av.open(str(folder / "videos/test-0000/00.mp4")) as video:
+        pictures = np.stack([frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)])
+    truth = Truth(folder, load(asset_file), 64)
+    same = truth.frames("test-0000/00", expression, cameras)
+    error = np.mean((same.image.astype(float) - pictures) ** 2)
+    assert 10 * np.log10(255**2 / error) > 27, "but for the camera's noise and the codec"
+    assert np.array_equal(same.mask, read_maps(folder / "truth/test-0000/00.maps.arrow").mask)
+    # Half of the picture: the same scene through a smaller window.
+    window = torch.tensor([0.25, 0.25, 0.5]).expand(3, 3)
+    part = Truth(folder, load(asset_file), 32).frames(
+        "test-0000/00", expression, camera.crop(cameras, window), recorded=cameras, window=window
+    )
+    error = np.mean((part.image.astype(float) - pictures[:, 16:48, 16:48]) ** 2)
+    assert 10 * np.log10(255**2 / error) > 22
+
+
+def test_no_truth_without_a_data_set(tmp_path, asset_file):
+    with pytest.raises(UserError, match="thedit heads render"):
+        Truth(tmp_path, load(asset_file), 64)
