@@ -17,10 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.training_shards import write_shards
 from thedit.config import Config, Train
 from thedit.errors import UserError
-from thedit.methods.check import pairs
-from thedit.shards.batch import TrainBatch
 from thedit.training.loop import train
-from thedit.training.recolour import recolour
 
 RUN = """
 import sys, torch
@@ -168,13 +165,3 @@ def test_damaged_checkpoint(shards, tmp_path):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(UserError, match="is damaged"):
         train(settings(images=4), "planedict", shards, tmp_path)
-
-
-def test_recolouring_keeps_a_pair_together():
-    batch = pairs(4, 32)
-    same = TrainBatch(batch.source, batch.source, batch.source)
-    changed = recolour(same, torch.Generator().manual_seed(0))
-    assert torch.equal(changed.source.image, changed.target.image)
-    assert (changed.source.image - changed.other.image).abs().max() > 0.1
-    assert changed.source.image.abs().max() <= 1
-    assert torch.equal(changed.source.camera, batch.source.camera)

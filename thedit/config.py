@@ -76,7 +76,7 @@ class Train(Section):
     images: Positive = Field(6000, description="training pairs seen in all")
     batch: Positive = Field(8, description="pairs an optimiser step")
     accumulate: Positive = Field(1, description="parts that a batch is computed in, to save memory")
-    recolour: bool = Field(True, description="random colours of training pictures, the same for both of a pair")
+    augment: bool = Field(True, description="random colours, mirroring and crops, the same for both of a pair")
     learning_rate: float = Field(1e-3, gt=0, description="Adam's step size")
     ema_halflife: Positive = Field(1000, description="half-life of the weights' moving average, in images")
     checkpoint_every: Positive = Field(1000, description="images between checkpoints")

@@ -23,9 +23,9 @@ from thedit.shards.loader import PairLoader
 from thedit.shards.sampler import PairSampler
 from thedit.shards.store import FrameStore
 from thedit.training import checkpoint, preview
+from thedit.training.augment import augment
 from thedit.training.distributed import Group, Share, group
 from thedit.training.log import Log, check
-from thedit.training.recolour import recolour
 
 PREVIEW_PAIRS = 6
 FLUSH_EVERY = 20
@@ -108,8 +108,8 @@ class Trainer:
     def make_step(self, batch: TrainBatch) -> dict[str, Tensor]:
         """One optimiser step on this process's share of a batch; returns the weighted losses."""
         torch.manual_seed(self._seed())  # for methods that draw from torch's own generator
-        if self.options.recolour:
-            batch = recolour(batch, torch.Generator().manual_seed(self._seed()))
+        if self.options.augment:
+            batch = augment(batch, torch.Generator().manual_seed(self._seed()))
         parts = self.options.accumulate
         total: dict[str, Tensor] = {}
         for part in range(parts):

@@ -1,0 +1,96 @@
+"""Variety for training pairs, whatever the method: few people and rooms then show many.
+
+Both frames of a pair are changed alike, with their labels, so that a pair stays as true as it was.
+"""
+
+from dataclasses import fields, replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from thedit import camera
+from thedit.heads.assets import ACTIONS
+from thedit.methods.augment import draw_colours
+from thedit.shards.batch import FrameBatch, TrainBatch
+
+SMALLEST_CROP = 0.8
+
+_OTHER_SIDE = {"Left": "Right", "Right": "Left"}
+MIRRORED_ACTIONS = [
+    ACTIONS.index(name.removesuffix(side) + _OTHER_SIDE[side]) if side else index
+    for index, name in enumerate(ACTIONS)
+    for side in [next((side for side in _OTHER_SIDE if name.endswith(side)), "")]
+]
+MIRRORED_LANDMARKS = [
+    *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1),
+    45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
+    *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1),
+]  # fmt: skip
+
+
+def augment(batch: TrainBatch, generator: torch.Generator) -> TrainBatch:
+    """Pairs with other colours, half of them mirrored, cropped to at least `SMALLEST_CROP` of the side."""
+    other = vary([batch.other], generator)[0]
+    source, target = vary([batch.source, batch.target], generator)
+    return TrainBatch(source, target, other)
+
+
+def vary(frames: list[FrameBatch], generator: torch.Generator) -> list[FrameBatch]:
+    """The same random changes for the frames of each row."""
+    count, device = len(frames[0]), frames[0].image.device
+    colours = draw_colours(count, generator)
+    flipped = (torch.rand(count, generator=generator) < 0.5).to(device)
+    side = 1 - (1 - SMALLEST_CROP) * torch.rand(count, 1, generator=generator)
+    corner = (1 - side) * torch.rand(count, 2, generator=generator)
+    box = torch.cat([corner, side], dim=1).to(device)  # (B, 3)
+    varied = []
+    for frame in frames:
+        frame = _choose(flipped, mirror(frame), frame)
+        varied.append(crop(replace(frame, image=colours(frame.image)), box))
+    return varied
+
+
+def mirror(frames: FrameBatch) -> FrameBatch:
+    """Frames in a mirror: x to -x in the world and in the picture. Fitted identities stay, they have no sides."""
+    cam2world, intrinsics = camera.split(frames.camera)
+    reflection = torch.diag(cam2world.new_tensor([-1.0, 1.0, 1.0, 1.0]))
+    intrinsics = intrinsics.clone()
+    intrinsics[:, 0, 1] *= -1
+    intrinsics[:, 0, 2] = 1 - intrinsics[:, 0, 2]
+    landmarks = frames.landmarks[:, MIRRORED_LANDMARKS].clone()
+    landmarks[..., 0] = 1 - landmarks[..., 0]
+    return replace(
+        frames,
+        image=frames.image.flip(-1),
+        parts=frames.parts.flip(-1),
+        camera=camera.label(reflection @ cam2world @ reflection, intrinsics),
+        landmarks=landmarks,
+        expression=frames.expression[:, MIRRORED_ACTIONS],
+    )
+
+
+def crop(frames: FrameBatch, box: Tensor) -> FrameBatch:
+    """Square parts of frames, ``box`` (B, 3) as left, top, side in normalised units, enlarged to the frames' size."""
+    left, top, side = box.unbind(1)
+    theta = torch.zeros(len(box), 2, 3, device=box.device)
+    theta[:, 0, 0] = theta[:, 1, 1] = side
+    theta[:, 0, 2], theta[:, 1, 2] = 2 * left + side - 1, 2 * top + side - 1
+    grid = functional.affine_grid(theta, list(frames.image.shape), align_corners=False)
+    parts = functional.grid_sample(frames.parts.float(), grid, mode="nearest", align_corners=False)
+    return replace(
+        frames,
+        image=functional.grid_sample(frames.image, grid, padding_mode="border", align_corners=False),
+        parts=parts.to(frames.parts.dtype),
+        camera=camera.crop(frames.camera, box),
+        landmarks=(frames.landmarks - box[:, None, :2]) / box[:, None, 2:],
+    )
+
+
+def _choose(first_rows: Tensor, first: FrameBatch, second: FrameBatch) -> FrameBatch:
+    """Rows of ``first`` where ``first_rows`` (B,) is true, of ``second`` elsewhere."""
+
+    def pick(a: Tensor, b: Tensor) -> Tensor:
+        return torch.where(first_rows.view(-1, *[1] * (a.dim() - 1)), a, b)
+
+    return FrameBatch(*(pick(getattr(first, field.name), getattr(second, field.name)) for field in fields(FrameBatch)))
