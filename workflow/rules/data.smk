@@ -63,3 +63,21 @@ rule preprocess:
         folder=subpath(output[0], parent=True),
     shell:
         "exec thedit preprocess --config {params.config} --out {params.folder} --jobs {threads} 2> >(tee {log} >&2)"
+
+
+# Asked for by name: snakemake preprocess_check
+rule preprocess_check:
+    input:
+        f"{DATA}/qa.parquet",
+    output:
+        f"{DATA}/preprocess_check.parquet",
+    log:
+        f"logs/preprocess_check/{settings.data.name}.log",
+    conda:
+        ENVIRONMENT
+    threads: 2
+    params:
+        config=CONFIG,
+        code=code("thedit.cli.preprocess_check"),
+    shell:
+        "exec thedit preprocess-check --config {params.config} 2> >(tee {log} >&2)"

@@ -111,3 +111,22 @@ rule cost:
         code=code("thedit.evaluation.cost", *(found.module for found in specs.values())),
     shell:
         "exec thedit cost --config {params.config} 2> >(tee {log} >&2)"
+
+
+# How well the metrics track the truth, which AnnyHeads alone has; not part of a run: ask for the file.
+rule validity:
+    input:
+        frames=f"{DATA}/qa.parquet",
+    output:
+        f"{RUN}/validity.parquet",
+    log:
+        f"logs/validity/{settings.run}.log",
+    conda:
+        ENVIRONMENT
+    threads: 2
+    params:
+        config=CONFIG,
+        options=digest(settings.metrics.model_dump(exclude={"bootstrap"})),
+        code=code("thedit.cli.score"),
+    shell:
+        "exec thedit validity --config {params.config} > {log} 2>&1"
