@@ -112,7 +112,8 @@ def rays(labels: Tensor, size: int) -> tuple[Tensor, Tensor]:
     steps = (torch.arange(size, device=labels.device, dtype=labels.dtype) + 0.5) / size
     v, u = torch.meshgrid(steps, steps, indexing="ij")
     pixels = torch.stack([u, v, torch.ones_like(u)], dim=-1).reshape(-1, 3)  # (N, 3)
-    directions = pixels @ torch.linalg.inv(camera_intrinsics).transpose(-1, -2)  # (B, N, 3) in the camera's axes
+    inverse = torch.linalg.inv_ex(camera_intrinsics).inverse  # unlike inv, it does not wait for a GPU
+    directions = pixels @ inverse.transpose(-1, -2)  # (B, N, 3) in the camera's axes
     directions = directions @ cam2world[:, :3, :3].transpose(-1, -2)
     directions = torch.nn.functional.normalize(directions, dim=-1)
     return cam2world[:, None, :3, 3].expand_as(directions), directions

@@ -82,6 +82,7 @@ class Train(Section):
     checkpoint_every: Positive = Field(1000, description="images between checkpoints")
     preview_every: Positive = Field(2000, description="images between preview pictures")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="arithmetic of the forward pass")
+    compile: bool = Field(False, description="fuse layers with torch.compile: faster on a GPU after minutes of waiting")
 
 
 class Evaluation(Section):

@@ -1,8 +1,10 @@
 """`thedit bench check`: the fast paths against their oracles, on the device that runs them."""
 
 import copy
+import multiprocessing
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,9 @@ def training(device: str, preset: str, steps: int, batch: int) -> Iterator[Recor
     The bf16 run and the first fp32 run share a seed. Averaged over `WINDOW` steps, their distance must not exceed the
     spread of the three seeds, largest minus smallest; the value is the largest ratio of the two.
     """
-    curves = torch.stack([_curve(device, preset, *run, steps, batch) for run in _RUNS])  # (4, steps)
+    with ProcessPoolExecutor(len(_RUNS), multiprocessing.get_context("spawn")) as pool:
+        runs = [pool.submit(_curve, device, preset, *run, steps, batch) for run in _RUNS]
+        curves = torch.tensor([run.result() for run in runs])  # (4, steps)
     smooth = curves[:, : steps // WINDOW * WINDOW].unflatten(1, (-1, WINDOW)).mean(2)  # (4, windows)
     spread = smooth[1:].amax(0) - smooth[1:].amin(0)
     ratio = ((smooth[0] - smooth[1]).abs() / spread).max().item()
@@ -151,12 +155,12 @@ def _stream(device: str, preset: str) -> Iterator[tuple[str, float, float]]:
             yield f"{name}: RMS difference, 0.01 is 40 dB PSNR", rms, 0.01
 
 
-def _curve(device: str, preset: str, precision: str, seed: int, steps: int, batch: int) -> Tensor:
+def _curve(device: str, preset: str, precision: str, seed: int, steps: int, batch: int) -> list[float]:
     from thedit.training.distributed import Group
 
     processes = Group(0, 1, torch.device(device))
     with tempfile.TemporaryDirectory() as folder:
-        trainer = make_trainer(preset, precision, batch, seed, Path(folder), processes)  # type: ignore[arg-type]
+        trainer = make_trainer(preset, precision, batch, seed, False, Path(folder), processes)  # type: ignore[arg-type]
         pool = [pairs(batch, SIZES[preset], device, seed=index) for index in range(8)]
         totals = [torch.stack(list(trainer.make_step(pool[step % 8]).values())).sum() for step in range(steps)]
-    return torch.stack(totals).float().cpu()
+    return torch.stack(totals).float().tolist()

@@ -20,37 +20,42 @@ from thedit.errors import UserError
 Precision = Literal["fp32", "bf16"]
 
 
-def run(device: str, preset: str, precision: Precision, batch: int, gpus: int, repetitions: int) -> Iterator[Record]:
+def run(
+    device: str, preset: str, precision: Precision, batch: int, compiled: bool, gpus: int, repetitions: int
+) -> Iterator[Record]:
     """Steps on one device, or on each of ``gpus`` GPUs with ``batch`` pairs each."""
     if gpus == 1:
-        yield from steps(device, preset, precision, batch, repetitions)
+        yield from steps(device, preset, precision, batch, compiled, repetitions)
         return
     if torch.cuda.device_count() < gpus:
         raise UserError(f"--gpus: {gpus} asked for, {torch.cuda.device_count()} found; choose fewer.")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "record.jsonl")
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={gpus}"]
-        arguments = [preset, precision, str(batch * gpus), str(repetitions), str(out)]
+        arguments = [preset, precision, str(batch * gpus), str(int(compiled)), str(repetitions), str(out)]
         finished = subprocess.run([*command, "-m", "thedit.bench.train", *arguments], stdout=sys.stderr)
         if finished.returncode:
             raise UserError(f"--gpus {gpus}: torchrun ended with status {finished.returncode}; its output is above.")
         yield from (json.loads(line) for line in out.read_text().splitlines())
 
 
-def steps(device: str, preset: str, precision: Precision, batch: int, repetitions: int) -> Iterator[Record]:
+def steps(
+    device: str, preset: str, precision: Precision, batch: int, compiled: bool, repetitions: int
+) -> Iterator[Record]:
     """Measure a same-identity and a cross-identity step, and their mean; ``batch`` counts all processes."""
     from thedit.training.distributed import group
 
     with group() as processes:
         with tempfile.TemporaryDirectory() as folder:
-            trainer = make_trainer(preset, precision, batch, 0, Path(folder), processes)
+            trainer = make_trainer(preset, precision, batch, 0, compiled, Path(folder), processes)
             share = pairs(batch // processes.size, SIZES[preset], processes.device, seed=processes.rank)
             every = trainer.method.options.cross_every
             records = []
+            name = f"{preset}, batch {batch}, {precision}{', compiled' if compiled else ''}"
             for case, step in (("same identity", 0), ("cross-identity", every - 1)):
                 record = measure(
                     "train",
-                    f"{preset}, batch {batch}, {precision}, {case} step",
+                    f"{name}, {case} step",
                     partial(_step, trainer, share, step),
                     device,
                     _work(trainer, precision),
@@ -62,15 +67,17 @@ def steps(device: str, preset: str, precision: Precision, batch: int, repetition
                 records.append(record | {"images_per_second": 1e3 * batch / record["median_ms"]})
         if processes.first:
             yield from records
-            yield _mean(records, every, f"{preset}, batch {batch}, {precision}, mean step")
+            yield _mean(records, every, f"{name}, mean step")
 
 
-def make_trainer(preset: str, precision: Precision, batch: int, seed: int, folder: Path, processes: Any) -> Any:
+def make_trainer(
+    preset: str, precision: Precision, batch: int, seed: int, compiled: bool, folder: Path, processes: Any
+) -> Any:
     """The trainer of the plane-dictionary method, without a data set."""
     from thedit.methods import registry
     from thedit.training.loop import Trainer
 
-    train = {"preset": preset, "precision": precision, "batch": batch, "learning_rate": 7.5e-5}
+    train = {"preset": preset, "precision": precision, "batch": batch, "learning_rate": 7.5e-5, "compile": compiled}
     config = Config.model_validate({"seed": seed, "train": train})
     store: Any = _NoStore(SIZES[preset])
     return Trainer(config, registry.find("planedict"), store, folder, processes)
@@ -109,7 +116,8 @@ def _mean(records: list[Record], every: int, case: str) -> Record:
 
 
 if __name__ == "__main__":
-    preset, precision, batch, repetitions, out = sys.argv[1:]
-    measured = list(steps(default_device(), preset, precision, int(batch), int(repetitions)))  # type: ignore[arg-type]
+    preset, precision, batch, compiled, repetitions, out = sys.argv[1:]
+    numbers = int(batch), bool(int(compiled)), int(repetitions)
+    measured = list(steps(default_device(), preset, precision, *numbers))  # type: ignore[arg-type]
     if measured:
         Path(out).write_text("".join(json.dumps(record) + "\n" for record in measured))

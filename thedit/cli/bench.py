@@ -61,6 +61,7 @@ def train(
     device: Device = None,
     precision: Precision = "bf16",
     batch: Annotated[int, typer.Option(min=1, help="pairs a step on each GPU")] = 8,
+    compiled: Annotated[bool | None, typer.Option(help="torch.compile; by default on a GPU")] = None,
     gpus: Annotated[int, typer.Option(min=1, help="GPUs, through torchrun")] = 1,
     repetitions: Repetitions = 20,
     out: Out = None,
@@ -68,7 +69,9 @@ def train(
     """One optimiser step of the trainer with the full loss."""
     from thedit.bench import train
 
-    _show(train.run(_device(device), preset, precision, batch, gpus, repetitions), out)
+    device = _device(device)
+    compiled = device != "cpu" if compiled is None else compiled
+    _show(train.run(device, preset, precision, batch, compiled, gpus, repetitions), out)
 
 
 def heads(device: Device = None, out: Out = None) -> None:

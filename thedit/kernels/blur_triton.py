@@ -6,7 +6,6 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 PIXELS, CHANNELS = 16, 128
 """Pixels and channels of a block."""
@@ -14,32 +13,38 @@ PIXELS, CHANNELS = 16, 128
 
 def blur(x: Tensor) -> Tensor:
     """(B, C, 2H + 1, 2H + 1) -> (B, C, 2H, 2H), channels last."""
-    return _Blur.apply(x)
+    return _filter(x, 1)
 
 
-class _Blur(torch.autograd.Function):
-    """The filter is symmetric, so its gradient is the same filter with more padding."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return _filter(x, padding=1)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        return _filter(grad, padding=2)
-
-
+@torch.library.custom_op("thedit::blur", mutates_args=())  # torch.compile takes it as it is
 def _filter(x: Tensor, padding: int) -> Tensor:
     x = x.contiguous(memory_format=torch.channels_last)
-    batch, channels, rows, columns = x.shape
-    shape = batch, channels, rows + 2 * padding - 3, columns + 2 * padding - 3
-    out = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
-    pixels = batch * shape[2] * shape[3]
+    out = _empty(x, padding)
+    batch, channels, rows, columns = out.shape
+    pixels = batch * rows * columns
     block = min(CHANNELS, triton.next_power_of_2(channels))
     grid = (triton.cdiv(pixels, PIXELS), triton.cdiv(channels, block))
-    _kernel[grid](x, out, pixels, rows, columns, shape[2], shape[3], channels, padding, PIXELS, block)
+    _kernel[grid](x, out, pixels, x.shape[2], x.shape[3], rows, columns, channels, padding, PIXELS, block)
     return out
+
+
+@_filter.register_fake
+def _empty(x: Tensor, padding: int) -> Tensor:
+    batch, channels, rows, columns = x.shape
+    shape = batch, channels, rows + 2 * padding - 3, columns + 2 * padding - 3
+    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+
+
+def _remember(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
+    ctx.padding = inputs[1]
+
+
+def _gradient(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+    """The filter is symmetric, so its gradient is the same filter with the padding that undoes the first."""
+    return _filter(grad, 3 - ctx.padding), None
+
+
+_filter.register_autograd(_gradient, setup_context=_remember)
 
 
 @triton.jit

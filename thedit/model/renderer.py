@@ -27,7 +27,8 @@ class Renderer(nn.Module):
         ``generator`` places the samples at random in their intervals; without it they sit in the middle.
         """
         origins, directions = camera.rays(labels, size)
-        distance = torch.linalg.vector_norm(labels[:, 3:12:4] - labels.new_tensor(camera.PIVOT), dim=-1)
+        offset = [labels[:, 4 * axis + 3] - camera.PIVOT[axis] for axis in range(3)]  # of the camera from the pivot
+        distance = torch.linalg.vector_norm(torch.stack(offset, dim=-1), dim=-1)  # (B,)
         origins = origins + (distance - camera.RADIUS)[:, None, None] * directions  # the same rays, begun elsewhere
         shape = (*origins.shape[:2], self.coarse + self.fine)
         noise = None if generator is None else torch.rand(shape, generator=generator, device=planes.device)

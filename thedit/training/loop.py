@@ -18,6 +18,9 @@ from thedit.errors import UserError
 from thedit.methods import registry
 from thedit.methods.base import Method
 from thedit.methods.registry import Spec
+from thedit.model.encoder import Encoder
+from thedit.model.renderer import SuperResolution
+from thedit.model.synthesis import Synthesis
 from thedit.shards.batch import TrainBatch
 from thedit.shards.loader import PairLoader
 from thedit.shards.sampler import PairSampler
@@ -59,6 +62,8 @@ class Trainer:
         self.identity = self._identity()
         self.method.to(processes.device)
         self.average = copy.deepcopy(self.method).eval().requires_grad_(False)
+        if self.options.compile:
+            _compile(self.method)
         parameters = [p for p in self.method.parameters() if p.requires_grad]
         self.optimiser = torch.optim.Adam(parameters, self.options.learning_rate, betas=(0.0, 0.99), fused=True)
         self.objective: nn.Module = _Objective(self.method)
@@ -207,6 +212,13 @@ class Trainer:
         torch._foreach_lerp_(list(self.average.parameters()), list(self.method.parameters()), weight)
         for kept, new in zip(self.average.buffers(), self.method.buffers()):
             kept.copy_(new)
+
+
+def _compile(method: Method) -> None:
+    """Let torch.compile fuse the layers of the feed-forward networks, which on a GPU wait for each other's launches."""
+    for module in method.modules():
+        if isinstance(module, Encoder | Synthesis | SuperResolution):
+            module.compile()
 
 
 class _Objective(nn.Module):
