@@ -182,6 +182,7 @@ def test_the_exit_code_tells(status: str, code: int, tmp_path: Path, monkeypatch
     arguments = ["reenact", "--config", str(tmp_path / "config.yaml"), "--method", "p", "--protocol", "cross"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == code
+    assert CliRunner().invoke(app, [*arguments, "--keep-going"]).exit_code == 0
     assert ("time limit" in result.output) == (code == 3)
 
 

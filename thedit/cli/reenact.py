@@ -24,7 +24,10 @@ def pairs(config: ConfigFile, protocol: ProtocolName) -> None:
 
 
 def reenact(
-    config: ConfigFile, method: Annotated[str, typer.Option(help="name of the method's spec")], protocol: ProtocolName
+    config: ConfigFile,
+    method: Annotated[str, typer.Option(help="name of the method's spec")],
+    protocol: ProtocolName,
+    keep_going: Annotated[bool, typer.Option("--keep-going", help="status 0 even if frames failed")] = False,
 ) -> None:
     """Make every frame of a protocol: results/RUN/predictions/METHOD/PROTOCOL/; status 3 if frames failed."""
     from thedit.config import load
@@ -35,4 +38,4 @@ def reenact(
     typer.echo(f"{method} {protocol}: {counts}")
     if failed := sorted(set(table.loc[table["status"] == "failed", "reason"])):
         typer.echo("\n".join(failed), err=True)
-        raise typer.Exit(3)
+        raise typer.Exit(0 if keep_going else 3)
