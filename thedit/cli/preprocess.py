@@ -7,9 +7,8 @@ import typer
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands ``preprocess`` and ``preprocess-check``."""
+    """Add the command ``preprocess``."""
     app.command()(preprocess)
-    app.command("preprocess-check")(preprocess_check)
 
 
 def preprocess(
@@ -27,14 +26,3 @@ def preprocess(
     print(f"{counts.get('failed', 0)} inputs or frames failed")
     for (status, reason), count in table[table["status"] != "kept"].groupby(["status", "reason"]).size().items():
         print(f"  {status}: {reason}: {count}")
-
-
-def preprocess_check(config: Annotated[Path, typer.Option(help="configuration of the run")]) -> None:
-    """Measure the labels of a preprocessed data set against the truth or against MediaPipe, and the loader's speed."""
-    from thedit import config as configuration
-    from thedit.video.check import check
-
-    settings = configuration.load(config)
-    folder = Path("data") / settings.data.name
-    print(check(settings, folder).to_string(index=False))
-    print(f"written to {folder / 'preprocess_check.parquet'}")
