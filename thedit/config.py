@@ -77,7 +77,7 @@ class Train(Section):
     batch: Positive = Field(8, description="pairs an optimiser step")
     accumulate: Positive = Field(1, description="parts that a batch is computed in, to save memory")
     augment: bool = Field(True, description="random colours, mirroring and crops, the same for both of a pair")
-    learning_rate: float = Field(1e-3, gt=0, description="Adam's step size")
+    learning_rate: float = Field(3e-3, gt=0, description="Adam's step size")
     ema_halflife: Positive = Field(1000, description="half-life of the weights' moving average, in images")
     checkpoint_every: Positive = Field(1000, description="images between checkpoints")
     preview_every: Positive = Field(2000, description="images between preview pictures")
