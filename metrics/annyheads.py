@@ -1,22 +1,86 @@
-"""True pictures that only AnnyHeads can give: the source's person with the driver's expression, seen by any camera."""
+"""What only AnnyHeads can give: true cameras, expressions, and pictures of situations that nobody recorded."""
 
 import hashlib
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
+from metrics.measure import Measurer
 from metrics.run import Frames
+from metrics.validity import Sample
 from thedit import camera
 from thedit.errors import UserError
 from thedit.evaluation.pairs import sweep
 from thedit.files import atomic
+from thedit.fitting import fit_clip
 from thedit.heads import assets
 from thedit.heads.dataset import Truth, fingerprint
 from thedit.heads.renderer import Frames as Rendered
+
+FRAMES_PER_CLIP = 25
+
+
+def validity_sample(data: Path, frames: Frames, measurer: Measurer, size: int, split: str = "test") -> Sample:
+    """Measure frames of a split's clips, evenly spread, and put the truth beside them; ``size`` as in `TrueLabels`."""
+    index = frames.index.reset_index(drop=True)
+    index = index[index["split"] == split]
+    truth = TrueLabels(data, frames, size)
+    parts = []
+    for (person, clip), group in tqdm(list(index.groupby(["person", "clip"])), desc="validity", unit="clip"):
+        steps = np.linspace(0, len(group) - 1, min(FRAMES_PER_CLIP, len(group))).round().astype(int)
+        rows = group.index.to_numpy()[steps]
+        measured = [measurer(frames.picture(row)) for row in rows]
+        labels = torch.from_numpy(frames.column("camera")[rows])
+        fit = fit_clip(torch.from_numpy(np.stack([one.landmarks for one in measured])), camera.split(labels)[1])
+        parts.append(
+            Sample(
+                person=np.full(len(rows), person),
+                clip=np.full(len(rows), f"{person}/{clip}"),
+                embedding=np.stack([one.embedding for one in measured]),
+                camera=fit.camera.numpy(),
+                expression=fit.expression.numpy(),
+                blendshapes=np.stack([one.blendshapes for one in measured]),
+                true_camera=truth.cameras(rows).numpy(),
+                true_expression=truth.labels(rows, "expression").numpy(),
+            )
+        )
+    return Sample(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Sample)))
+
+
+class TrueLabels:
+    """The truth of frames of a store, recorded with ``size`` pixels a side; rows (T,) are rows of the store."""
+
+    def __init__(self, data: Path, frames: Frames, size: int):
+        self._data, self._frames, self._size = data, frames, size
+        self._clips: dict[Path, pd.DataFrame] = {}
+
+    def cameras(self, rows: np.ndarray) -> Tensor:
+        """The true labels (T, 25) of the frames' crops."""
+        return camera.crop(self.labels(rows, "camera"), self.boxes(rows))
+
+    def boxes(self, rows: np.ndarray) -> Tensor:
+        """Crops (T, 3): left, top and side over the side of the recorded picture."""
+        return torch.from_numpy(self._frames.column("box")[rows]) / self._size
+
+    def labels(self, rows: np.ndarray, name: str) -> Tensor:
+        """One column of the truth (T, numbers)."""
+        index = self._frames.index.iloc[rows]
+        return torch.stack([self._clip(row.person, row.clip)[name].loc[row.frame] for row in index.itertuples()])
+
+    def _clip(self, person: str, clip: str) -> pd.DataFrame:
+        path = self._data / "truth" / person / f"{clip}.parquet"
+        if path not in self._clips:
+            try:
+                table = pd.read_parquet(path, columns=["frame", "camera", "expression"]).set_index("frame")
+            except OSError as error:
+                raise UserError(f"{path}: cannot be read; render the data set with 'thedit heads render'.") from error
+            self._clips[path] = table.map(lambda cell: torch.tensor(cell, dtype=torch.float32))
+        return self._clips[path]
 
 
 class TruePictures:
@@ -27,9 +91,9 @@ class TruePictures:
     """
 
     def __init__(self, data: Path, frames: Frames, size: int, cache: Path):
-        self._data, self._frames, self._cache = data, frames, cache
+        self._frames, self._cache = frames, cache
         self._truth = Truth(data, assets.load(), size)
-        self._clips: dict[Path, pd.DataFrame] = {}
+        self._labels = TrueLabels(data, frames, self._truth.heads.size)
 
     def __call__(self, rows: pd.DataFrame) -> list[np.ndarray]:
         """True pictures (S, S, 3), uint8, of rows of one pair (see `metrics.run.score`)."""
@@ -43,10 +107,10 @@ class TruePictures:
                 return Rendered(**arrays)
         rendered = self._truth.frames(
             rows["source_id"].iloc[0],
-            self._labels(rows["driver_row"], "expression"),
+            self._labels.labels(rows["driver_row"].to_numpy(), "expression"),
             self.cameras(rows),
-            recorded=self._driving(rows),
-            window=self._boxes(rows["source_row"]),
+            recorded=self._labels.cameras(rows["driver_row"].to_numpy()),
+            window=self._labels.boxes(rows["source_row"].to_numpy()),
         )
         with atomic(path) as sibling:
             np.savez_compressed(sibling, **asdict(rendered))
@@ -59,33 +123,10 @@ class TruePictures:
 
     def cameras(self, rows: pd.DataFrame) -> Tensor:
         """The true labels (T, 25) of the requested cameras."""
-        driving = self._driving(rows)
+        driving = self._labels.cameras(rows["driver_row"].to_numpy())
         fitted = torch.from_numpy(self._frames.column("camera")[rows["driver_row"].to_numpy()])
         requested = torch.from_numpy(np.stack(rows["camera"].to_list())).float()
         stays = (requested - fitted).abs().amax(1) < 1e-5
         angles = zip(driving, rows["yaw"].round(3), rows["pitch"].round(3))
         moved = [sweep(one, [], [pitch]) if pitch else sweep(one, [yaw], []) for one, yaw, pitch in angles]
         return torch.where(stays[:, None], driving, torch.cat(moved))
-
-    def _driving(self, rows: pd.DataFrame) -> Tensor:
-        """The true labels (T, 25) of the driving frames' crops."""
-        return camera.crop(self._labels(rows["driver_row"], "camera"), self._boxes(rows["driver_row"]))
-
-    def _boxes(self, rows: pd.Series) -> Tensor:
-        """Crops (T, 3): left, top and side over the side of the recorded picture."""
-        return torch.from_numpy(self._frames.column("box")[rows.to_numpy()]) / self._truth.heads.size
-
-    def _labels(self, rows: pd.Series, name: str) -> Tensor:
-        """One column of the truth (T, numbers) of frames of the store."""
-        index = self._frames.index.iloc[rows.to_numpy()]
-        return torch.stack([self._clip(row.person, row.clip)[name].loc[row.frame] for row in index.itertuples()])
-
-    def _clip(self, person: str, clip: str) -> pd.DataFrame:
-        path = self._data / "truth" / person / f"{clip}.parquet"
-        if path not in self._clips:
-            try:
-                table = pd.read_parquet(path, columns=["frame", "camera", "expression"]).set_index("frame")
-            except OSError as error:
-                raise UserError(f"{path}: cannot be read; render the data set with 'thedit heads render'.") from error
-            self._clips[path] = table.map(lambda cell: torch.tensor(cell, dtype=torch.float32))
-        return self._clips[path]

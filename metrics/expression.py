@@ -33,6 +33,15 @@ def aed_landmarks(prediction: Tensor, reference: Tensor, actions: Tensor, millim
     return torch.linalg.vector_norm(moved, dim=-1).mean(-1) * millimetres
 
 
+def centred(coefficients: Tensor) -> Tensor:
+    """Coefficients (T, A) of one clip without their mean over its frames; NaN frames stay NaN and do not count.
+
+    A fit takes a part of a person's face for expression. That part is the same in all frames of a clip, so centred
+    expressions of two people can be compared.
+    """
+    return coefficients - coefficients.nanmean(0)
+
+
 def _difference(prediction: Tensor, reference: Tensor) -> Tensor:
     if prediction.ndim != 2 or prediction.shape != reference.shape:
         raise ValueError(

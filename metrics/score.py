@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from metrics import images
-from metrics.expression import AED, aed, aed_landmarks
+from metrics.expression import AED, aed, aed_landmarks, centred
 from metrics.identity import csim
 from metrics.measure import Measured, Measurer
 from metrics.pixel import psnr, ssim
@@ -119,6 +119,12 @@ def _motion(pair: Pair, measurer: Measurer, predictions: list[Measured], drivers
     millimetres = 1000 / camera.UNITS_PER_METRE
     expressions = {variant: aed(ours.expression, theirs.expression, variant) for variant in AED}
     expressions["landmarks-mm"] = aed_landmarks(ours.expression, theirs.expression, model.actions, millimetres)
+    expressions["landmarks-mm-centred"] = aed_landmarks(
+        centred(_where(ours.expression, theirs.expression)),
+        centred(_where(theirs.expression, ours.expression)),
+        model.actions,
+        millimetres,
+    )
     poses = {variant: apd(_pose(ours.camera), _pose(theirs.camera), variant) for variant in APD}
     poses |= {f"{variant}@camera": apd(_pose(ours.camera), _pose(pair.requested), variant) for variant in APD}
     direct = {}
@@ -155,6 +161,11 @@ def _fit(measured: list[Measured], labels: Tensor) -> Fit:
 
 def _stack(arrays: list[np.ndarray]) -> Tensor:
     return torch.from_numpy(np.stack(arrays))
+
+
+def _where(values: Tensor, others: Tensor) -> Tensor:
+    """``values`` (T, A), NaN in the frames where ``others`` are."""
+    return torch.where(others.isnan().any(1, keepdim=True), torch.nan, values)
 
 
 def _pose(labels: Tensor) -> Tensor:

@@ -91,6 +91,28 @@ COMPARISONS = pa.DataFrameSchema(
     unique=["method", "protocol", "metric", "variant", "backend"],
 )
 
+VALIDITY = pa.DataFrameSchema(
+    {
+        "metric": TEXT,
+        "variant": TEXT,
+        "backend": TEXT,
+        "statistic": TEXT,
+        "group": TEXT,
+        "value": FLOAT,
+        "ci_low": FLOAT,
+        "ci_high": FLOAT,
+        "n": COUNT,
+        "n_people": COUNT,
+        "dataset": TEXT,
+        "config_hash": TEXT,
+        "code_version": TEXT,
+        "weights_sha256": TEXT,
+    },
+    strict=True,
+    ordered=True,
+    unique=["metric", "variant", "backend", "statistic", "group"],
+)
+
 PAIRS = pa.DataFrameSchema(
     {
         "protocol": TEXT,

@@ -13,6 +13,7 @@ SHOWN = {
     ("csim", "source"): "↑",
     ("csim", "target"): "↑",
     ("aed", "landmarks-mm"): "↓",
+    ("aed", "landmarks-mm-centred"): "↓",
     ("aed", "mean-absolute"): "↓",
     ("apd", "geodesic-degrees"): "↓",
     ("apd", "geodesic-degrees@camera"): "↓",

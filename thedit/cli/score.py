@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
     app.command()(score)
     app.command()(aggregate)
     app.command()(table)
+    app.command()(validity)
 
 
 def score(
@@ -106,3 +107,28 @@ def table(config: ConfigFile = Path("config/config.yaml")) -> None:
     path = layout.run(load(config)) / "metrics.parquet"
     typer.echo(readable(tables.read(path, tables.METRICS)))
     typer.echo(f"All variants with their intervals, counts and provenance: {path}")
+
+
+def validity(config: ConfigFile) -> None:
+    """Measure how well the metrics track AnnyHeads' truth: results/RUN/validity.parquet."""
+    from metrics import annyheads, tables
+    from metrics import validity as benchmark
+    from metrics.measure import Measurer
+    from metrics.suite import load as load_suite
+    from thedit import provenance
+    from thedit.config import digest, load
+    from thedit.evaluation import layout
+    from thedit.shards.store import FrameStore
+
+    settings = load(config)
+    folder = layout.run(settings)
+    suite = load_suite(settings.metrics.suite, settings.metrics.backends)
+    measurer = Measurer(suite, folder / "scores" / "cache")
+    store = FrameStore(layout.shards(settings))
+    sample = annyheads.validity_sample(layout.data(settings), store, measurer, settings.data.heads.size)
+    stamp = {"dataset": settings.data.name, "config_hash": digest(settings), "code_version": provenance.code_version()}
+    rows = benchmark.validity(sample, suite).assign(**stamp)
+    tables.write(rows, tables.VALIDITY, folder / "validity.parquet")
+    typer.echo(
+        f"{folder}/validity.parquet: {len(rows)} rows from {len(sample)} frames of {rows['n_people'].max()} people"
+    )

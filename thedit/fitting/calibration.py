@@ -15,6 +15,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as parquet
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
@@ -90,7 +91,8 @@ def offsets(sample: Sample) -> tuple[Tensor, Tensor]:
 def main(folder: Path) -> None:
     """Measure and write the model."""
     heads = assets.load()
-    offset, sigma = offsets(detect(folder, heads))
+    sample = detect(folder, heads)
+    offset, sigma = offsets(sample)
     tensors = {
         "mean": heads.mean[heads.landmarks],
         "identity": heads.identity[:, heads.landmarks],
@@ -99,7 +101,15 @@ def main(folder: Path) -> None:
         "sigma": sigma.float(),
     }
     with atomic(PATH) as sibling:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, sibling)
+        measured_on = {"frames": str(len(sample.labels)), "data": _fingerprint(folder)}
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, sibling, measured_on)
+        sibling.chmod(0o644)
+
+
+def _fingerprint(folder: Path) -> str:
+    """What identifies the rendered data: `thedit.heads.dataset.fingerprint`, stored with the truth."""
+    path = min((folder / "truth").glob("*/*.parquet"))
+    return (parquet.read_schema(path).metadata or {}).get(b"fingerprint", b"").decode()
 
 
 def _slope(points: Tensor, labels: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 PATH = Path(__file__).with_name("landmarks.safetensors")
 EXPRESSION_SIGMA = 0.3  # spread about 0 that a fit expects of an expression coefficient
+INFLATION = 2.0  # of the landmarks' deviations: a person's landmarks err together, and in all frames alike
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def landmark_model() -> LandmarkModel:
         mean=tensors["mean"] + tensors["offset"],
         identity=tensors["identity"],
         actions=tensors["actions"],
-        sigma=tensors["sigma"],
+        sigma=tensors["sigma"] * INFLATION,
         identity_precision=torch.ones(len(tensors["identity"]), dtype=torch.float64),
         expression_precision=torch.full((len(tensors["actions"]),), EXPRESSION_SIGMA**-2, dtype=torch.float64),
     )

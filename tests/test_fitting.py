@@ -1,0 +1,156 @@
+"""The solver on synthetic landmarks whose truth is known, and on bad input."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from thedit import camera
+from thedit.fitting import fit_clip, fit_frames
+from thedit.fitting.calibration import Sample, offsets
+from thedit.fitting.model import landmark_model
+from thedit.fitting.solver import pose_from_weak_perspective
+from thedit.heads import assets
+
+LENS = camera.intrinsics()
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Landmarks that sit on the mesh and hardly scatter."""
+    measured = landmark_model()
+    return replace(measured, sigma=torch.full_like(measured.sigma, 0.002))
+
+
+def clip(model, frames, noise=0.0, seed=0, lens=LENS):
+    """Landmarks of one person, and their true labels, identity and expressions."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    yaw, pitch, roll = (limit * (2 * torch.rand(frames, generator=generator) - 1) for limit in (50, 20, 20))
+    poses = camera.orbit(yaw, pitch, roll, radius=2.4 + torch.rand(frames, generator=generator))
+    labels = camera.label(poses, lens).double()
+    identity = normal(len(model.identity)) * 0.7
+    expression = normal(frames, 52).mul(0.4).clamp(0, 1) * (torch.rand(frames, 52, generator=generator) < 0.2)
+    points = model.mean + torch.einsum("k,klc->lc", identity, model.identity)
+    points = points + torch.einsum("ta,alc->tlc", expression, model.actions)
+    landmarks = camera.project(points, labels)
+    return landmarks + noise * normal(*landmarks.shape), labels, identity, expression
+
+
+def rotation_error(fit, labels):
+    return camera.rotation_error(camera.split(fit.camera)[0], camera.split(labels)[0])
+
+
+def test_a_clip_gives_its_cameras_and_its_landmarks_back(model):
+    landmarks, labels, _, _ = clip(model, 40)
+    fit = fit_clip(landmarks, LENS, model=model)
+    assert fit.camera.shape == (40, 25) and fit.expression.shape == (40, 52)
+    assert rotation_error(fit, labels).median() < 1.0
+    assert fit.error.max() < 0.03
+    assert torch.allclose(fit.camera[:, 16:].float(), labels[:, 16:].float())
+    assert (fit.identity == fit.identity[0]).all()
+
+
+def test_a_known_identity_is_kept_and_helps(model):
+    landmarks, labels, identity, expression = clip(model, 20)
+    fit = fit_clip(landmarks, LENS, identity=identity, model=model)
+    assert torch.equal(fit.identity[0], identity.float())
+    assert rotation_error(fit, labels).median() < 0.3
+    free = fit_clip(landmarks, LENS, model=model)
+    assert (fit.expression - expression).abs().mean() < (free.expression - expression).abs().mean()
+
+
+def test_coefficients_stay_in_their_bounds(model):
+    landmarks, *_ = clip(model, 20, noise=0.02)
+    fit = fit_clip(landmarks, LENS, model=model)
+    assert fit.expression.min() >= 0 and fit.expression.max() <= 1
+    assert (fit.expression == 0).any()
+
+
+def test_noise_costs_accuracy_gradually(model):
+    medians = []
+    for noise in (0.0, 0.003, 0.01):
+        landmarks, labels, _, _ = clip(model, 40, noise)
+        medians.append(float(rotation_error(fit_clip(landmarks, LENS, model=model), labels).median()))
+    assert medians == sorted(medians)
+    assert medians[-1] < 6
+
+
+def test_unrelated_frames_do_not_influence_each_other(model):
+    landmarks, labels, _, _ = clip(model, 8)
+    together = fit_frames(landmarks, LENS, model=model)
+    order = torch.randperm(8, generator=torch.Generator().manual_seed(1))
+    shuffled = fit_frames(landmarks[order], LENS, model=model)
+    alone = fit_frames(landmarks[3:4], LENS, model=model)
+    assert torch.allclose(together.camera[order], shuffled.camera, atol=1e-5)
+    assert torch.allclose(together.camera[3:4], alone.camera, atol=1e-5)
+    assert rotation_error(together, labels).median() < 3
+
+
+def test_the_same_input_gives_the_same_bits(model):
+    landmarks, *_ = clip(model, 12, noise=0.003)
+    first, second = (fit_clip(landmarks, LENS, model=model) for _ in range(2))
+    assert torch.equal(first.camera, second.camera) and torch.equal(first.expression, second.expression)
+
+
+def test_frames_without_landmarks_are_nan_and_leave_the_others_alone(model):
+    landmarks, *_ = clip(model, 10)
+    holes = landmarks.clone()
+    holes[4, 7] = torch.nan
+    fit = fit_clip(holes, LENS, model=model)
+    assert fit.camera[4].isnan().all() and fit.error[4].isnan()
+    rest = torch.arange(10) != 4
+    assert torch.allclose(fit.camera[rest], fit_clip(landmarks[rest], LENS, model=model).camera, atol=1e-5)
+    nothing = fit_clip(torch.full((2, 68, 2), torch.nan), LENS, model=model)
+    assert nothing.camera.isnan().all()
+
+
+def test_a_lens_a_frame(model):
+    landmarks, labels, *_ = clip(model, 6)
+    boxes = torch.tensor([[0.1, 0.2, 0.7]], dtype=torch.float64).expand(6, 3)
+    cropped = camera.crop(labels, boxes)
+    fit = fit_clip((landmarks - boxes[:, None, :2]) / 0.7, camera.split(cropped)[1], model=model)
+    whole = fit_clip(landmarks, LENS, model=model)
+    assert torch.allclose(camera.split(fit.camera)[0], camera.split(whole.camera)[0], atol=1e-3)
+
+
+def test_the_closed_form_start_is_near(model):
+    landmarks, labels, *_ = clip(model, 30)
+    rotation, translation, scale = pose_from_weak_perspective(model, landmarks, LENS.double().expand(30, 3, 3))
+    assert camera.rotation_error(rotation.mT, labels[:, :16].reshape(-1, 4, 4)).median() < 12
+    assert torch.allclose(rotation @ rotation.mT, torch.eye(3, dtype=torch.float64).expand(30, 3, 3), atol=1e-9)
+    assert translation.shape == (30, 3) and (scale > 0).all()
+
+
+def test_wrong_shapes_are_errors(model):
+    with pytest.raises(ValueError, match=r"\(T, 68, 2\)"):
+        fit_clip(torch.zeros(5, 60, 2), LENS, model=model)
+    with pytest.raises(ValueError, match=r"\(3, 3\)"):
+        fit_clip(torch.zeros(5, 68, 2), torch.eye(4), model=model)
+
+
+def test_calibration_finds_the_offsets_it_was_given(model):
+    generator = torch.Generator().manual_seed(0)
+    offset = torch.randn(68, 3, generator=generator, dtype=torch.float64) * 0.01
+    _, labels, identity, expression = clip(model, 200)
+    points = model.mean + torch.einsum("k,klc->lc", identity, model.identity)
+    points = points + torch.einsum("ta,alc->tlc", expression, model.actions)
+    noise = 0.002 * torch.randn(200, 68, 2, generator=generator, dtype=torch.float64)
+    found, sigma = offsets(Sample(camera.project(points + offset, labels) + noise, points, labels))
+    assert (found - offset).norm(dim=1).median() < 0.001
+    distance = 2.7  # of the average camera: a world unit is 4.26 / 2.7 picture widths
+    assert float(sigma.mean()) == pytest.approx(0.002 / (camera.FOCAL / distance), rel=0.15)
+
+
+@pytest.mark.skipif(not Path(assets.PATH).is_file(), reason="needs the head assets ('thedit heads assets')")
+def test_the_packaged_model_is_that_of_the_head_assets(model):
+    heads = assets.load()
+    assert torch.allclose(model.identity.float(), heads.identity[:, heads.landmarks])
+    assert torch.allclose(model.actions.float(), heads.actions[:, heads.landmarks])
+    moved = (model.mean - heads.mean[heads.landmarks]).norm(dim=1)
+    assert np.median(moved) < 0.15 * float(model.eye_distance)
