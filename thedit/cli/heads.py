@@ -45,5 +45,4 @@ def register(app: typer.Typer) -> None:
         from thedit.heads.check import check
 
         for row in check(head_assets.load(assets), load(config).data.heads):
-            goal = "" if row["goal"] is None else f"goal {row['goal']:g}"
-            typer.echo(f"{row['measure']:<18} {row['value']:8.4f}  n {row['n']:<5} {goal}")
+            typer.echo(f"{row['measure']:<24}{row['value']:8.4f}   goal {row['goal']:<6g} n {row['n']}")

@@ -25,7 +25,7 @@ def check(assets: Assets, heads: config.Heads) -> list[dict[str, Any]]:
 
     detected: share of frames within 30 degrees of yaw in which dlib's HOG detector finds a face (one upsampling below
     480 pixels). auc: probability that two frames of one person are nearer in dlib's 128-d embedding than two frames of
-    different people. frames_per_second: pictures with all maps in this one process, wall clock, figures included.
+    different people. frames_per_core_second: pictures with all maps a second of processor time, figures included.
     """
     detector, predictor, embedder = _models()
     renderer = Renderer(assets, heads.size)
@@ -35,9 +35,9 @@ def check(assets: Assets, heads: config.Heads) -> list[dict[str, Any]]:
         for number in range(FRAMES):
             generator = np.random.default_rng([person.seed, number])
             light, moves = scene.sample(generator), motion.animate(generator, 1)
-            began = time.perf_counter()
+            began = time.process_time()
             image = renderer.render(person, moves.expression, moves.camera, light, maps=True).image[0]
-            seconds += time.perf_counter() - began
+            seconds += time.process_time() - began
             yaw = float(camera.angles(camera.split(moves.camera)[0])[0, 0])
             if abs(yaw) > FRONTAL:
                 continue
@@ -50,7 +50,7 @@ def check(assets: Assets, heads: config.Heads) -> list[dict[str, Any]]:
     return [
         {"measure": "detected", "value": float(np.mean(found)), "goal": 0.97, "n": len(found)},
         {"measure": "auc", "value": _auc(np.stack(embeddings), np.array(owner)), "goal": 0.98, "n": len(owner)},
-        {"measure": "frames_per_second", "value": PEOPLE * FRAMES / seconds, "goal": None, "n": PEOPLE * FRAMES},
+        {"measure": "frames_per_core_second", "value": PEOPLE * FRAMES / seconds, "goal": 4.0, "n": PEOPLE * FRAMES},
     ]
 
 

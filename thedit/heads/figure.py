@@ -9,10 +9,11 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from thedit import camera
-from thedit.heads import shading, skin, strands
+from thedit.heads import facial_hair, hair, shading, skin
 from thedit.heads.assets import PARTS, Assets
 from thedit.heads.geometry import Surface
 from thedit.heads.people import Person
+from thedit.heads.strands import Ribbons
 
 Array = NDArray[np.float32]
 
@@ -46,7 +47,7 @@ class Figure:
     tangent: Array
     tint: Array
     normal: Array
-    hair: strands.Ribbons
+    hair: Ribbons
     texture: Array
 
     def to(self, device: str) -> "Figure":
@@ -80,9 +81,9 @@ class Wardrobe:
             np.float32
         )
 
-        pieces = [(strands.brows(person, self.landmarks, self._project), self._skin_surface, self.skin, "brows")]
-        pieces.append((strands.lashes(person, self._sheet_vertices()), self._sheet_surface, self.sheets, "lashes"))
-        whiskers = strands.beard(person, self.rest, self.skin)
+        pieces = [(facial_hair.brows(person, self.landmarks, self._project), self._skin_surface, self.skin, "brows")]
+        pieces.append((facial_hair.lashes(person, self._sheet_vertices()), self._sheet_surface, self.sheets, "lashes"))
+        whiskers = facial_hair.beard(person, self.rest, self.skin)
         if whiskers:
             pieces.append((whiskers, self._skin_surface, self.skin, "beard"))
         base, actions, rest = [own], [assets.actions.numpy()], [self.rest]
@@ -119,11 +120,11 @@ class Wardrobe:
             **attributes,
         )
 
-    def _hair(self, person: Person, own: Array) -> strands.Ribbons:
-        grown = strands.hair(person, self.rest, own, self.skin, Surface(own, self.skin).settle)
+    def _hair(self, person: Person, own: Array) -> Ribbons:
+        grown = hair.grow(person, self.rest, own, self.skin, Surface(own, self.skin).settle)
         if grown is None:  # a triangle that no ray meets
             far = np.full((3, 3), 50.0, np.float32)
-            return strands.Ribbons(far, far, far, far, np.array([[0, 1, 2]], np.int32))
+            return Ribbons(far, far, far, far, np.array([[0, 1, 2]], np.int32))
         return grown
 
     def _project(self, points: Array) -> tuple[Array, Array]:

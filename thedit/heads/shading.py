@@ -82,13 +82,15 @@ class Light:
 
 @wp.struct
 class View:
-    """The frames' cameras."""
+    """The frames: cameras and deformed meshes."""
 
     rotation: wp.array(dtype=wp.mat33)  # camera to world
     centre: wp.array(dtype=wp.vec3)
     lens: wp.array(dtype=wp.mat33)  # inverse intrinsics
     room: wp.array(dtype=wp.mat33)  # camera to world of the recording camera, to which the light is attached
     window: wp.array(dtype=wp.vec3)  # left, top, side of the background's part that is seen
+    meshes: wp.array(dtype=wp.uint64)  # the deforming mesh of each frame
+    normals: wp.array2d(dtype=wp.vec3)  # (frames, V)
 
 
 @wp.struct
@@ -246,21 +248,12 @@ def eye_colour(look: Look, rest: wp.vec3, centre: wp.vec3) -> wp.vec3:
 
 
 @wp.func
-def shade(
-    look: Look,
-    light: Light,
-    room: wp.mat33,
-    mesh: wp.uint64,
-    normals: wp.array2d(dtype=wp.vec3),
-    frame: int,
-    origin: wp.vec3,
-    direction: wp.vec3,
-    window: wp.vec3,
-    x: float,
-    y: float,
-    state: wp.uint32,
-) -> Sample:
-    """Cast one ray and colour what it finds."""
+def shade(look: Look, light: Light, view: View, frame: int, x: float, y: float, state: wp.uint32) -> Sample:
+    """Cast the ray through normalised picture coordinates (x, y) and colour what it finds."""
+    mesh = view.meshes[frame]
+    room = view.room[frame]
+    origin = view.centre[frame]
+    direction = wp.normalize(view.rotation[frame] * (view.lens[frame] * wp.vec3(x, y, 1.0)))
     found = Sample()
     found.face = -1
     key = room * light.key
@@ -293,6 +286,7 @@ def shade(
         return found
 
     if not hit.result:
+        window = view.window[frame]
         found.colour = background_at(light.background, window[0] + x * window[2], window[1] + y * window[2])
         return found
 
@@ -301,7 +295,7 @@ def shade(
     c = look.triangles[hit.face, 2]
     w = 1.0 - hit.u - hit.v
     label = look.label[hit.face]
-    n = wp.normalize(normals[frame, a] * hit.u + normals[frame, b] * hit.v + normals[frame, c] * w)
+    n = wp.normalize(view.normals[frame, a] * hit.u + view.normals[frame, b] * hit.v + view.normals[frame, c] * w)
     if wp.dot(n, direction) > 0.0 and label >= LASHES:
         n = -n
     rest = look.rest[a] * hit.u + look.rest[b] * hit.v + look.rest[c] * w
@@ -385,6 +379,7 @@ def shade(
             colour = colour + ambient(light.ambient, wp.transpose(room) * mirror) * (0.035 * open)
         else:
             deep = 0.12 + 0.88 * open
+            shadow *= deep
             colour = wp.cw_mul(albedo, light.key_colour * (wp.max(facing, 0.0) * shadow) + sky * deep)
             colour = colour + light.key_colour * (highlight(n, key, eye, 60.0, 0.03) * shadow * gloss)
 
@@ -398,41 +393,36 @@ def shade(
     return found
 
 
-@wp.func
-def pixel_ray(view: View, frame: int, x: float, y: float) -> wp.vec3:
-    """Unit world direction through normalised picture coordinates."""
-    return wp.normalize(view.rotation[frame] * (view.lens[frame] * wp.vec3(x, y, 1.0)))
-
-
 @wp.kernel
-def cast(
-    look: Look,
-    light: Light,
-    view: View,
-    meshes: wp.array(dtype=wp.uint64),
-    normals: wp.array2d(dtype=wp.vec3),
-    samples: wp.array3d(dtype=Sample),
-):
+def cast(look: Look, light: Light, view: View, samples: wp.array3d(dtype=Sample)):
     """One ray through each pixel's centre."""
     frame, row, column = wp.tid()
-    size = float(samples.shape[1])
-    x = (float(column) + 0.5) / size
-    y = (float(row) + 0.5) / size
-    state = wp.rand_init(1, row * samples.shape[2] + column)
-    samples[frame, row, column] = shade(
-        look,
-        light,
-        view.room[frame],
-        meshes[frame],
-        normals,
-        frame,
-        view.centre[frame],
-        pixel_ray(view, frame, x, y),
-        view.window[frame],
-        x,
-        y,
-        state,
-    )
+    size = samples.shape[1]
+    x = (float(column) + 0.5) / float(size)
+    y = (float(row) + 0.5) / float(size)
+    samples[frame, row, column] = shade(look, light, view, frame, x, y, wp.rand_init(1, row * size + column))
+
+
+@wp.func
+def rays_wanted(samples: wp.array3d(dtype=Sample), frame: int, row: int, column: int) -> int:
+    """How many more rays a pixel needs: many where it differs from a neighbour, few inside hair, else none."""
+    here = samples[frame, row, column]
+    size = samples.shape[1]
+    wanted = 0
+    if here.label >= LASHES and here.label <= HAIR:
+        wanted = STRAND_SAMPLES
+    for k in range(9):
+        r = wp.clamp(row + k // 3 - 1, 0, size - 1)
+        c = wp.clamp(column + k % 3 - 1, 0, size - 1)
+        other = samples[frame, r, c]
+        if other.label != here.label:
+            wanted = EDGE_SAMPLES
+        elif here.label != 0 and here.label != HAIR:
+            step = other.colour - here.colour
+            largest = wp.max(wp.max(wp.abs(step[0]), wp.abs(step[1])), wp.abs(step[2]))
+            if largest > 0.07 or wp.abs(other.distance - here.distance) > 0.03:
+                wanted = EDGE_SAMPLES
+    return wanted
 
 
 @wp.kernel
@@ -440,8 +430,6 @@ def refine(
     look: Look,
     light: Light,
     view: View,
-    meshes: wp.array(dtype=wp.uint64),
-    normals: wp.array2d(dtype=wp.vec3),
     samples: wp.array3d(dtype=Sample),
     image: wp.array4d(dtype=wp.uint8),
     mask: wp.array3d(dtype=wp.uint8),
@@ -449,53 +437,21 @@ def refine(
     triangle: wp.array3d(dtype=wp.int32),
     barycentric: wp.array3d(dtype=wp.vec2),
 ):
-    """More rays where a pixel differs from a neighbour or shows strands; writes the picture and the maps."""
+    """More rays where they are needed; writes the picture and the maps."""
     frame, row, column = wp.tid()
     here = samples[frame, row, column]
     size = samples.shape[1]
-    more = 0
-    if here.label >= LASHES and here.label <= HAIR:
-        more = STRAND_SAMPLES
-    for k in range(8):
-        i = k
-        if k >= 4:
-            i = k + 1
-        r = wp.clamp(row + i // 3 - 1, 0, size - 1)
-        c = wp.clamp(column + i % 3 - 1, 0, size - 1)
-        other = samples[frame, r, c]
-        if other.label != here.label:
-            more = EDGE_SAMPLES
-        elif here.label != 0:
-            difference = other.colour - here.colour
-            largest = wp.max(wp.max(wp.abs(difference[0]), wp.abs(difference[1])), wp.abs(difference[2]))
-            if largest > 0.07 or wp.abs(other.distance - here.distance) > 0.03:
-                if here.label != HAIR:
-                    more = EDGE_SAMPLES
     colour = here.colour
-    if more > 0:
-        state = wp.rand_init(2, row * size + column)
-        for k in range(more):
-            # The corners of a rotated square, opposite ones first.
-            turn = 0.4636476 + 3.1415927 * float(k % 2) + 1.5707963 * float(k // 2)
-            x = (float(column) + 0.5 + 0.3953 * wp.cos(turn)) / float(size)
-            y = (float(row) + 0.5 + 0.3953 * wp.sin(turn)) / float(size)
-            found = shade(
-                look,
-                light,
-                view.room[frame],
-                meshes[frame],
-                normals,
-                frame,
-                view.centre[frame],
-                pixel_ray(view, frame, x, y),
-                view.window[frame],
-                x,
-                y,
-                state,
-            )
-            colour = colour + found.colour
-            wp.randf(state)
-        colour = colour / (float(more) + 1.0)
+    wanted = rays_wanted(samples, frame, row, column)
+    for k in range(wanted):
+        # The corners of a rotated square, opposite ones first.
+        turn = 0.4636476 + 3.1415927 * float(k % 2) + 1.5707963 * float(k // 2)
+        x = (float(column) + 0.5 + 0.3953 * wp.cos(turn)) / float(size)
+        y = (float(row) + 0.5 + 0.3953 * wp.sin(turn)) / float(size)
+        state = wp.rand_init(2 + k, row * size + column)
+        found = shade(look, light, view, frame, x, y, state)
+        colour = colour + found.colour
+    colour = colour / (float(wanted) + 1.0)
     for i in range(3):
         image[frame, row, column, i] = wp.uint8(wp.clamp(colour[i] * 255.0 + 0.5, 0.0, 255.0))
     mask[frame, row, column] = wp.uint8(here.label)

@@ -12,8 +12,10 @@ from scipy.ndimage import distance_transform_edt
 
 from thedit.heads import geometry
 from thedit.heads.assets import PARTS, Assets
+from thedit.heads.facial_hair import beard_density
+from thedit.heads.hair import scalp_density
 from thedit.heads.people import Person
-from thedit.heads.strands import beard_density, scalp_density
+from thedit.heads.strands import smoothstep
 
 Array = NDArray[np.floating]
 
@@ -76,7 +78,7 @@ def paint(person: Person, atlas: Atlas, landmarks: Array) -> Array:
         centre = 0.075 if spot == "cheeks" else 0.0
         blood = blood + amount * np.exp(-(((ax - centre) / width) ** 2) - ((y - height) / tall) ** 2) * (z > 0.1)
     blood = blood + 0.9 * (ax > 0.137) * (y > -0.05)  # ears
-    blood = blood - 0.35 * _step(0.13, 0.18, y) + 0.3 * _step(-0.2, -0.28, y)
+    blood = blood - 0.35 * smoothstep(0.13, 0.18, y) + 0.3 * smoothstep(-0.2, -0.28, y)
     tone = np.array(person.skin, np.float32)
     redden = np.array([0.07, -0.15, -0.12], np.float32)
     colour = tone * (1 + person.redness * blood[:, None] * redden)
@@ -86,7 +88,7 @@ def paint(person: Person, atlas: Atlas, landmarks: Array) -> Array:
     colour *= 1 - 0.10 * atlas.lids[:, None] * np.array([0.3, 1.0, 1.0], np.float32)
     colour = _spots(colour, place, person, generator)
 
-    lips = _step(0.25, 0.75, atlas.lips + 0.06 * fine)[:, None]
+    lips = smoothstep(0.25, 0.75, atlas.lips + 0.06 * fine)[:, None]
     natural = tone * np.array([0.86, 0.50, 0.52], np.float32) * (1 + 0.08 * mottle[:, None])
     painted = np.array(person.lip, np.float32) * (0.5 + 0.8 * tone[0])
     lip_colour = natural * (1 - person.lipstick) + painted * person.lipstick
@@ -106,12 +108,12 @@ def paint(person: Person, atlas: Atlas, landmarks: Array) -> Array:
         colour = _cover(colour, person.hair_colour, strength * edge)
 
     gloss = 0.55 + 0.2 * mottle
-    gloss = gloss + 0.6 * np.exp(-((ax / 0.03) ** 2)) * _step(-0.03, 0.02, y) * (z > 0.15)  # nose and forehead
+    gloss = gloss + 0.6 * np.exp(-((ax / 0.03) ** 2)) * smoothstep(-0.03, 0.02, y) * (z > 0.15)  # nose and forehead
     gloss = person.oil * gloss.clip(0.15, 1.6) * (1 - 0.5 * brow) + 0.7 * lips[:, 0]
 
     around = np.hypot(x, np.minimum(z + 0.04, 0.05))
     above = y - person.neckline + 0.45 * z - 1.5 * np.maximum(around - 0.13, 0)  # height over the collar's edge
-    cloth = _step(0.0, -0.0015, above) * (y < -0.155)
+    cloth = smoothstep(0.0, -0.0015, above) * (y < -0.155)
     contact = np.exp(-np.maximum(above, 0) / 0.012) * (1 - cloth)
     colour *= 1 - 0.45 * contact[:, None]
     hem = 1 - 0.3 * np.exp(-(((above + 0.016) / 0.0025) ** 2))
@@ -129,7 +131,7 @@ def _spots(colour: Array, place: Array, person: Person, generator: np.random.Gen
     if person.freckles:
         speck = _noise(place, 260.0, generator) + 0.5 * _noise(place, 130.0, generator)
         where = np.exp(-((np.abs(place[:, 0]) / 0.10) ** 2) - ((place[:, 1] - 0.02) / 0.055) ** 2) * (place[:, 2] > 0.1)
-        amount = person.freckles * where * _step(0.25, 0.8, speck)
+        amount = person.freckles * where * smoothstep(0.25, 0.8, speck)
         colour = colour * (1 - amount[:, None] * np.array([0.28, 0.42, 0.5], np.float32))
     face = np.flatnonzero((place[:, 2] > 0.06) & (place[:, 1] > -0.25))
     for centre in place[generator.choice(face, person.moles)]:
@@ -145,7 +147,7 @@ def _brow_density(person: Person, place: Array, landmarks: Array) -> Array:
     curve = landmarks[22:27]
     middle = np.interp(x, curve[:, 0], curve[:, 1]) - 0.008
     half = 0.0095 * person.brow_thickness * np.interp(x, [0.008, 0.02, 0.07, 0.115], [0.5, 0.9, 0.8, 0.2])
-    inside = _step(0.006, 0.016, x) * _step(0.118, 0.105, x) * (place[:, 2] > 0.1)
+    inside = smoothstep(0.006, 0.016, x) * smoothstep(0.118, 0.105, x) * (place[:, 2] > 0.1)
     return np.exp(-(((y - middle) / half) ** 2)) * inside
 
 
@@ -155,8 +157,3 @@ def _cover(colour: Array, over: tuple[float, float, float], amount: Array) -> Ar
 
 def _noise(place: Array, frequency: float, generator: np.random.Generator) -> Array:
     return geometry.noise(place, frequency, int(generator.integers(2**31)))
-
-
-def _step(low: float, high: float, value: Array) -> Array:
-    t = np.clip((value - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)

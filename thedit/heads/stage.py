@@ -84,7 +84,7 @@ class Stage:
             mesh.refit()
         self._normals(frames)
         view, light = self._view(cameras, recorded, window), self._light(scene)
-        inputs = [self.look, light, view, self.mesh_ids, self.normals, self.samples]
+        inputs = [self.look, light, view, self.samples]
         size = (frames, self.size, self.size)
         wp.launch(shading.cast, dim=size, inputs=inputs, device=self.device)
         wp.launch(shading.refine, dim=size, inputs=[*inputs, *self._maps], device=self.device)
@@ -135,6 +135,7 @@ class Stage:
         view.lens = self._array(torch.linalg.inv(intrinsics).numpy(), wp.mat33)
         view.room = self._array(camera.split(recorded.float().cpu())[0][:, :3, :3].numpy(), wp.mat33)
         view.window = self._array(window.float().cpu().numpy(), wp.vec3)
+        view.meshes, view.normals = self.mesh_ids, self.normals
         return view
 
     def _array(self, values: np.ndarray, dtype: type) -> wp.array:
