@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 
@@ -29,6 +30,11 @@ def config(folder: Path, spec: str = 'videos: "*.mp4"', **settings) -> Config:
 
 def reasons(table: pd.DataFrame, video: str) -> set[tuple[str, str]]:
     return set(table.loc[table["video"] == video, ["status", "reason"]].itertuples(index=False, name=None))
+
+
+def content(shard: Path) -> pa.RecordBatch:
+    """A shard without its metadata, in which the version of the code may differ from minute to minute."""
+    return pa.ipc.open_file(shard.read_bytes()).get_batch(0)
 
 
 @pytest.fixture(scope="module")
@@ -253,7 +259,7 @@ def test_the_result_does_not_depend_on_the_number_of_processes(tmp_path):
     files = sorted(path.name for path in (tmp_path / "one" / "shards").iterdir())
     assert files == ["00000.arrow", "00001.arrow"]
     for name in files:
-        assert (tmp_path / "one" / "shards" / name).read_bytes() == (tmp_path / "two" / "shards" / name).read_bytes()
+        assert content(tmp_path / "one" / "shards" / name).equals(content(tmp_path / "two" / "shards" / name))
 
 
 def test_a_long_video_becomes_several_shards(tmp_path):
@@ -294,7 +300,7 @@ def test_a_killed_run_goes_on_after_its_last_complete_shard(tmp_path):
         assert (out / "shards" / path.name).stat().st_mtime_ns == time_written
     preprocess(settings, tmp_path / "undisturbed")
     for path in (tmp_path / "undisturbed" / "shards").iterdir():
-        assert path.read_bytes() == (out / "shards" / path.name).read_bytes()
+        assert content(path).equals(content(out / "shards" / path.name))
     assert not list(out.glob(".preprocess-*"))
 
 

@@ -21,7 +21,8 @@ from tqdm import tqdm
 from thedit import provenance
 from thedit.config import Config, Preprocess, digest
 from thedit.errors import UserError
-from thedit.files import atomic
+from thedit.files import atomic, sha256
+from thedit.fitting.model import PATH as LANDMARK_MODEL
 from thedit.shards import writer
 from thedit.video import decode, people
 from thedit.video.contact_sheet import draw
@@ -56,8 +57,10 @@ def preprocess(config: Config, out: Path, jobs: int = 1) -> pd.DataFrame:
         "config_hash": digest(settings),
         "code_version": provenance.code_version(),
         "code_hash": provenance.code_hash("thedit.video.run"),
+        "landmark_model_sha256": sha256(LANDMARK_MODEL),
     }
-    key = digest([described["config_hash"], described["code_hash"], spec.model_dump(), _stamps(inputs)])
+    parts = [value for name, value in described.items() if name != "code_version"]
+    key = digest([parts, spec.model_dump(), _stamps(inputs)])
     work = out / f".preprocess-{key}"
     work.mkdir(parents=True, exist_ok=True)
     _process_all(shards, settings, inputs.root, spec, work, described, jobs)

@@ -8,7 +8,8 @@ import numpy as np
 from thedit.video.backends import Detector, Landmarker
 from thedit.video.decode import Picture
 
-EVERY = 25  # pictures between two searches of the whole picture while a face is followed
+EVERY = 25  # pictures between two thorough searches of the whole picture
+LARGE = 1 / 6  # of the picture's longer side: faces of this size are searched in every picture while none is followed
 PATIENCE = 25  # pictures in a row in which the detector may miss a followed face, e.g. one that is turned away
 AROUND = 2.2  # side of the neighbourhood that is searched for a followed face, in sides of its box
 NEAR = 0.65  # intersection over union above which the last landmarks start the next ones better than the detector's box
@@ -42,19 +43,23 @@ class Tracker:
         self.tracks: list[Track] = []
         self._detector, self._landmarker, self._smallest = detector, landmarker, smallest
         self._active: list[Track] = []
-        self._since = 0
+        self._since = EVERY
 
     def cut(self) -> None:
         """A new shot begins: nobody is followed into it."""
         self._active = []
+        self._since = EVERY
 
     def add(self, picture: Picture) -> None:
-        """Follow the known faces into ``picture`` and look for new ones when it is time."""
-        self._active = [track for track in self._active if self._follow(track, picture)]
-        self._since += 1
-        if not self._active or self._since >= EVERY:
-            self._since = 0
-            self._detect(picture)
+        """Follow the known faces into ``picture`` and look for new ones when it is time, or when one got lost."""
+        followed = [track for track in self._active if self._follow(track, picture)]
+        thorough = self._since >= EVERY or len(followed) < len(self._active)
+        self._active = followed
+        self._since = 1 if thorough else self._since + 1
+        if thorough:
+            self._detect(picture, self._smallest * picture.scale)
+        elif not self._active:
+            self._detect(picture, max(self._smallest * picture.scale, LARGE * max(picture.pixels.shape)))
         self._merge()
 
     def _follow(self, track: Track, picture: Picture) -> bool:
@@ -96,10 +101,10 @@ class Tracker:
         overlaps = [iou(found, last) for found in boxes]
         return boxes[int(np.argmax(overlaps))] if overlaps and max(overlaps) > OVERLAP else None
 
-    def _detect(self, picture: Picture) -> None:
+    def _detect(self, picture: Picture, smallest: float) -> None:
         """Search the whole picture for faces that are not followed yet."""
         known = [box(track.landmarks[-1] * picture.scale) for track in self._active]
-        for new in self._detector(picture.pixels, self._smallest * picture.scale):
+        for new in self._detector(picture.pixels, smallest):
             if any(iou(new, other) > OVERLAP for other in known):
                 continue
             points = self._landmarker(picture.pixels, new)
