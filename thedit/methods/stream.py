@@ -1,7 +1,7 @@
 """Driving one source frame by frame, as fast as the device allows."""
 
 import warnings
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import fields
 from typing import Literal
 
@@ -66,6 +66,6 @@ class Stream:
         self._graph = graph
 
     def _arithmetic(self) -> AbstractContextManager[object]:
-        if self.precision == "fp32":
-            return nullcontext()
+        if self.precision == "fp32":  # cuDNN would otherwise convolve in TF32
+            return torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False)
         return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)
