@@ -3,6 +3,7 @@
 import importlib
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -17,6 +18,8 @@ from thedit.methods.bounds import CopyDriver, CopySource
 from thedit.methods.check import check, frames
 from thedit.methods.skeleton import create
 from thedit.training.overfit import overfit, psnr
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -157,3 +160,13 @@ def test_overfitting_stops_at_its_target_and_keeps_its_rows(tmp_path, monkeypatc
     assert len(overfit(settings, "lia", "train-0000/train-0000/01", 4, 2, 1.0, path)) == 1
     with pytest.raises(UserError, match="has no clip 'nobody/00'"):
         overfit(settings, "lia", "nobody/00", 4, 2, 1.0, path)
+
+
+def test_the_page_tells_what_was_measured():
+    page = (ROOT / "docs" / "methods.md").read_text()
+    paths = sorted((ROOT / "results" / "reference" / "overfit").glob("*.parquet"))
+    assert paths
+    for path in paths:
+        last = pd.read_parquet(path).iloc[-1]
+        assert last["method"] == path.stem and last["psnr"] >= 28
+        assert f"| `{path.stem}` | {last['step']} | {last['psnr']:.1f} dB | {last['device']} |" in page
