@@ -23,7 +23,7 @@ STUB = """#!/bin/sh
 while [ $# -gt 0 ]; do
   case "$1" in
     --out) out=$2; shift ;; --method) method=$2; shift ;; --protocol) protocol=$2; shift ;;
-    --config) run=results/test; shift ;; --values|--jobs) shift ;;
+    --config) run=results/test; shift ;; --jobs) shift ;; --keep-going) ;;
     *) stage="$stage $1" ;;
   esac
   shift
