@@ -70,6 +70,14 @@ def test_finished_clips_are_kept_and_changed_ones_are_not(folder, asset_file):
     assert fingerprint(longer) == fingerprint(HEADS), "more people leave finished clips valid"
 
 
+def test_the_same_bytes_every_time(folder, asset_file, tmp_path):
+    one = HEADS.model_copy(update={"train_people": 1, "test_people": 1})
+    render.render(one, tmp_path / "again", asset_file, jobs=2)
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        again = tmp_path / "again" / path.relative_to(folder)
+        assert again.read_bytes() == path.read_bytes(), path.name
+
+
 def test_truth_repeats_what_was_recorded(folder, asset_file):
     table = pd.read_parquet(folder / "truth/test-0000/00.parquet")
     expression = torch.tensor(np.stack(table["expression"]))

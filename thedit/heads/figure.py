@@ -1,6 +1,6 @@
 """A person's geometry and materials, ready to be animated and rendered."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -24,11 +24,11 @@ NECK = (0.0, -0.16, -0.04)  # the point that head and body turn about, on the me
 
 @dataclass(frozen=True)
 class Figure:
-    """V vertices and T triangles that deform, and hair that does not. Numpy arrays unless said otherwise.
+    """V vertices and T triangles that deform, and hair that does not; numpy arrays.
 
-    base       (V, 3) tensor, at rest
-    actions    (52, V, 3) tensor, displacements
-    follow     (V,) tensor: 0 where a vertex goes with the head, 1 where it goes with the body
+    base       (V, 3) at rest
+    actions    (52, V, 3) displacements
+    follow     (V,) 0 where a vertex goes with the head, 1 where it goes with the body
     rest       (V, 3) on the mean face
     triangles  (T, 3); the first ones are those of the assets, in their order, without the lash sheets
     label      (T,) see `thedit.heads.shading.LABELS`
@@ -38,9 +38,9 @@ class Figure:
     """
 
     person: Person
-    base: Tensor
-    actions: Tensor
-    follow: Tensor
+    base: Array
+    actions: Array
+    follow: Array
     rest: Array
     triangles: NDArray[np.int32]
     label: NDArray[np.int32]
@@ -49,11 +49,6 @@ class Figure:
     normal: Array
     hair: Ribbons
     texture: Array
-
-    def to(self, device: str) -> "Figure":
-        """The same figure with its tensors on another device."""
-        tensors = {name: getattr(self, name).to(device) for name in ("base", "actions", "follow")}
-        return replace(self, **tensors)
 
 
 class Wardrobe:
@@ -64,6 +59,7 @@ class Wardrobe:
         self.atlas = skin.atlas(assets)
         self.rest = assets.mean.numpy()
         self.deltas = assets.actions.transpose(0, 1).flatten(1).numpy()  # (V, 52 * 3)
+        self.components = assets.identity.flatten(1).double().numpy()  # (K, V * 3)
         self.skin = assets.triangles.numpy()[(assets.part == PARTS["skin"]).numpy()]
         self.sheets = assets.triangles.numpy()[(assets.part == PARTS["lashes"]).numpy()]
         self.solid = assets.triangles.numpy()[(assets.part != PARTS["lashes"]).numpy()]
@@ -74,7 +70,9 @@ class Wardrobe:
     def dress(self, person: Person) -> Figure:
         """Build one person's figure; about half a second."""
         assets = self.assets
-        own = assets.vertices(torch.from_numpy(person.identity)).numpy()
+        # In double precision, because single-precision products differ with the arrays' place in memory.
+        identity = np.tensordot(person.identity.astype(np.float64), self.components, 1).reshape(-1, 3)
+        own = (self.rest + identity).astype(np.float32)
         below = np.clip((person.neckline - self.rest[:, 1]) / 0.02, 0, 1)[:, None]
         outward = self.rest - np.stack([0 * self.rest[:, 0], self.rest[:, 1], 0 * self.rest[:, 2] - 0.05], -1)
         own = own + (0.006 * below * outward / (np.linalg.norm(outward, axis=1, keepdims=True) + 1e-6)).astype(
@@ -109,9 +107,9 @@ class Wardrobe:
         t = np.clip((-0.12 - sunk) / 0.18, 0, 1)
         return Figure(
             person=person,
-            base=torch.from_numpy(np.concatenate(base).astype(np.float32)),
-            actions=torch.from_numpy(np.concatenate(actions, 1).astype(np.float32)),
-            follow=torch.from_numpy((t * t * (3 - 2 * t)).astype(np.float32)),
+            base=np.concatenate(base).astype(np.float32),
+            actions=np.concatenate(actions, 1).astype(np.float32),
+            follow=(t * t * (3 - 2 * t)).astype(np.float32),
             rest=places,
             triangles=np.concatenate(triangles).astype(np.int32),
             label=np.concatenate(label).astype(np.int32),
@@ -144,17 +142,3 @@ def body_turn(recorded: Tensor, body_yaw: float) -> Tensor:
     yaw, pitch, roll = camera.angles(camera.split(recorded.float().cpu())[0]).unbind(-1)
     turn = torch.stack([-STIFF[0] * pitch, STIFF[1] * yaw + body_yaw, -STIFF[2] * roll], dim=-1)
     return torch.deg2rad(turn)
-
-
-def pose(figure: Figure, expression: Tensor, turn: Tensor) -> Tensor:
-    """Vertices (T, V, 3) for expressions (T, 52) and the body's rotation vector (T, 3), radians, seen from the head."""
-    frames = len(expression)
-    points = (expression @ figure.actions.flatten(1)).unflatten(1, (-1, 3)) + figure.base  # (T, V, 3)
-    pivot = points.new_tensor(NECK)
-    angle = turn.norm(dim=-1).clamp_min(1e-8)  # (T,)
-    axis = (turn / angle[:, None])[:, None].expand(frames, points.shape[1], 3)
-    partial = (angle[:, None] * figure.follow)[..., None]  # (T, V, 1): the neck twists gradually
-    arm = points - pivot
-    along = (axis * arm).sum(-1, keepdim=True) * axis
-    turned = along + (arm - along) * partial.cos() + torch.linalg.cross(axis, arm) * partial.sin()
-    return torch.where(figure.follow[:, None] > 0, pivot + turned, points)

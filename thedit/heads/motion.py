@@ -71,9 +71,9 @@ def _head(generator: np.random.Generator, frames: int) -> list[Array]:
 def _record(generator: np.random.Generator, yaw: Array, pitch: Array, roll: Array, shift: Array) -> Tensor:
     """Camera labels (T, 25): a camera of its own focal length and place in the room films the moving head."""
     frames = len(yaw)
-    coverage = generator.uniform(0.62, 0.76)  # world units that the picture's side shows at the head
+    coverage = generator.uniform(0.70, 0.82)  # world units that the picture's side shows at the head
     distance = generator.uniform(1.8, 4.5)
-    towards = np.array([generator.normal(0, 0.015), -0.035 + generator.normal(0, 0.015), 0.05])
+    towards = np.array([generator.normal(0, 0.015), -0.005 + generator.normal(0, 0.012), 0.05])
     pose = camera.orbit(
         float(generator.normal(0, 4)), float(generator.normal(0, 4)), float(generator.normal(0, 1)), distance,
         (float(towards[0]), float(towards[1]), float(towards[2])),

@@ -9,7 +9,7 @@ from torch import Tensor
 from thedit import camera
 from thedit.heads import shading
 from thedit.heads.assets import Assets
-from thedit.heads.figure import Figure, body_turn, pose
+from thedit.heads.figure import NECK, Figure, body_turn
 from thedit.heads.frames import Frames
 from thedit.heads.scene import Scene
 
@@ -23,15 +23,15 @@ class Stage:
 
     def __init__(self, figure: Figure, assets: Assets, size: int, device: str, batch: int):
         self.device, self.size = device, size
-        self.figure = figure = figure.to(device)
+        self.figure = figure
         self.batch = batch
         vertices = len(figure.base)
-        self.points = torch.empty(self.batch, vertices, 3, device=device)
-        self.points[:] = figure.base
-        self._points = wp.from_torch(self.points, dtype=wp.vec3)
+        self.base, self.follow = self._array(figure.base, wp.vec3), self._array(figure.follow, wp.float32)
+        self.actions = self._array(figure.actions, wp.vec3)
+        self.points = self._array(np.tile(figure.base, (self.batch, 1, 1)), wp.vec3)
         self.normals = wp.empty((self.batch, vertices), dtype=wp.vec3, device=device)
         indices = self._array(figure.triangles.ravel(), wp.int32)
-        self.meshes = [wp.Mesh(self._points[i], indices) for i in range(self.batch)]
+        self.meshes = [wp.Mesh(self.points[i], indices) for i in range(self.batch)]
         self.mesh_ids = self._array(np.array([mesh.id for mesh in self.meshes], np.uint64), wp.uint64)
         hair = figure.hair
         self.hair = wp.Mesh(self._array(hair.vertices, wp.vec3), self._array(hair.triangles.ravel(), wp.int32))
@@ -78,8 +78,10 @@ class Stage:
 
     def _draw(self, expression: Tensor, cameras: Tensor, recorded: Tensor, window: Tensor, scene: Scene) -> None:
         frames = len(expression)
-        turn = body_turn(recorded, scene.body_yaw).to(self.device)
-        self.points[:frames] = pose(self.figure, expression.float().to(self.device), turn)
+        turn = self._array(body_turn(recorded, scene.body_yaw).numpy(), wp.vec3)
+        weights = self._array(expression.float().cpu().numpy(), wp.float32)
+        inputs = [self.base, self.actions, self.follow, weights, turn, wp.vec3(*NECK), self.points]
+        wp.launch(shading.deform, dim=(frames, len(self.figure.base)), inputs=inputs, device=self.device)
         for mesh in self.meshes[:frames]:
             mesh.refit()
         self._normals(frames)
@@ -90,7 +92,7 @@ class Stage:
         wp.launch(shading.refine, dim=size, inputs=[*inputs, *self._maps], device=self.device)
 
     def _normals(self, frames: int) -> None:
-        inputs = [self._points, self.triangles, self.first, self.around, self.still]
+        inputs = [self.points, self.triangles, self.first, self.around, self.still]
         dim = (frames, len(self.figure.base))
         wp.launch(shading.vertex_normals, dim=dim, inputs=inputs, outputs=[self.normals], device=self.device)
 
@@ -113,7 +115,7 @@ class Stage:
         look.pore_seed, look.pore_depth = person.seed % 2**31, 0.10 + 0.12 * person.age
         look.occlusion = wp.empty(len(figure.base), dtype=wp.float32, device=self.device)
         self._normals(1)
-        inputs = [self.meshes[0].id, self.hair.id, self._points, self.normals, SKY_RAYS]
+        inputs = [self.meshes[0].id, self.hair.id, self.points, self.normals, SKY_RAYS]
         dim = len(assets.mean)
         look.occlusion.fill_(0.8)
         wp.launch(shading.sky_visibility, dim=dim, inputs=inputs, outputs=[look.occlusion], device=self.device)
