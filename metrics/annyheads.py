@@ -20,7 +20,7 @@ from thedit.files import atomic
 from thedit.fitting import fit_clip
 from thedit.heads import assets
 from thedit.heads.dataset import Truth, fingerprint
-from thedit.heads.renderer import Frames as Rendered
+from thedit.heads.frames import Frames as Rendered
 
 FRAMES_PER_CLIP = 25
 
@@ -76,7 +76,7 @@ class TrueLabels:
         path = self._data / "truth" / person / f"{clip}.parquet"
         if path not in self._clips:
             try:
-                table = pd.read_parquet(path, columns=["frame", "camera", "expression"]).set_index("frame")
+                table = pd.read_parquet(path, columns=["frame", "camera", "expression", "identity"]).set_index("frame")
             except OSError as error:
                 raise UserError(f"{path}: cannot be read; render the data set with 'thedit heads render'.") from error
             self._clips[path] = table.map(lambda cell: torch.tensor(cell, dtype=torch.float32))

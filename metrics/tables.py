@@ -113,6 +113,24 @@ VALIDITY = pa.DataFrameSchema(
     unique=["metric", "variant", "backend", "statistic", "group"],
 )
 
+STRUCTURE = pa.DataFrameSchema(
+    {
+        "method": TEXT,
+        "metric": TEXT,
+        "variant": TEXT,
+        "value": FLOAT,
+        "ci_low": FLOAT,
+        "ci_high": FLOAT,
+        "n": COUNT,
+        "dataset": TEXT,
+        "config_hash": TEXT,
+        "code_version": TEXT,
+    },
+    strict=True,
+    ordered=True,
+    unique=["method", "metric", "variant"],
+)
+
 PAIRS = pa.DataFrameSchema(
     {
         "protocol": TEXT,
