@@ -1,12 +1,8 @@
 """The fused kernels against their oracles, in Triton's interpreter (or on the GPU, if there is one)."""
 
-import os
-
 import pytest
 import torch
 
-if not torch.cuda.is_available():
-    os.environ["TRITON_INTERPRET"] = "1"  # read when the kernels are defined
 pytest.importorskip("triton")
 
 from thedit import camera

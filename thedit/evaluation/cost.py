@@ -6,9 +6,8 @@ the columns can be compared. What others publish about their methods is never co
 
 import json
 import multiprocessing
-import resource
+import re
 import statistics
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -132,8 +131,10 @@ def _seconds(method: Method, code: Any, frame: FrameBatch, device: str) -> float
 def _peak_bytes(device: str) -> int:
     if device == "cuda":
         return torch.cuda.max_memory_allocated()
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    # getrusage would give the parent's peak after a spawn: the kernel carries it over.
+    high_water = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert high_water is not None
+    return 1024 * int(high_water[1])
 
 
 def _frame(size: int) -> FrameBatch:
