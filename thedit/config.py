@@ -29,10 +29,10 @@ class Section(BaseModel):
 class Heads(Section):
     """AnnyHeads, the synthetic talking-head data set."""
 
-    train_people: Positive = Field(32, description="people whose clips are trained on")
+    train_people: Positive = Field(64, description="people whose clips are trained on")
     test_people: Positive = Field(6, description="people whose clips are only scored, never trained on")
     clips_per_person: Positive = Field(2, description="clips a person, each with its own light and motion")
-    frames_per_clip: Positive = Field(30, description="frames a clip, at 25 frames a second")
+    frames_per_clip: Positive = Field(16, description="frames a clip, at 25 frames a second")
     size: Positive = Field(256, description="side of the recorded picture in pixels")
     seed: int = Field(0, description="everything of the data set follows from it")
 
@@ -90,7 +90,7 @@ class Evaluation(Section):
 
     protocols: list[str] = Field(["self", "cross", "multiview"], description="names of files in config/protocols/")
     max_clips: Positive = Field(6, description="test clips a protocol uses, in sorted order")
-    frames_per_pair: Positive = Field(20, description="frames of a pair, evenly spread over the driving clip")
+    frames_per_pair: Positive = Field(12, description="frames of a pair, evenly spread over the driving clip")
 
 
 class Metrics(Section):
