@@ -80,8 +80,8 @@ def save(path: Path, picture: Image.Image) -> None:
 def animate(path: Path, frames: Sequence[Image.Image], rate: float) -> None:
     """Write an endless GIF of ``rate`` frames a second, all frames on one palette of 255 colours."""
     sample = Image.fromarray(np.concatenate([np.asarray(frame) for frame in frames[:: max(1, len(frames) // 6)]]))
-    palette = sample.quantize(255, Image.Quantize.MEDIANCUT)
-    indexed = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    palette = sample.quantize(255, Image.Quantize.MEDIANCUT, kmeans=2)
+    indexed = [frame.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames]
     with atomic(path) as sibling:
         indexed[0].save(sibling, save_all=True, append_images=indexed[1:], duration=1000 / rate, loop=0, optimize=False)
 
