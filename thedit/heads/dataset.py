@@ -27,6 +27,7 @@ from thedit.heads import motion, people, scene
 from thedit.heads.assets import Assets
 from thedit.heads.frames import Frames, write_maps
 from thedit.heads.motion import Motion
+from thedit.heads.people import Person
 from thedit.heads.renderer import Renderer
 from thedit.heads.scene import Scene
 
@@ -77,9 +78,15 @@ def finished(folder: Path, clip: Clip, key: str) -> bool:
         return False
 
 
-def record(renderer: Renderer, heads: config.Heads, clip: Clip, folder: Path, key: str) -> None:
-    """Render one clip and write its video, its truth and, for test people, its maps."""
-    person = people.sample(renderer.assets, heads.seed, clip.person + 1, clip.split)[clip.person]
+def record(renderer: Renderer, heads: config.Heads, takes: list[Clip], folder: Path, key: str) -> None:
+    """Render clips of one person; write videos, truth and, for test people, maps."""
+    split, number = takes[0].split, takes[0].person
+    person = people.sample(renderer.assets, heads.seed, number + 1, split)[number]
+    for clip in takes:
+        _record(renderer, heads, person, clip, folder, key)
+
+
+def _record(renderer: Renderer, heads: config.Heads, person: Person, clip: Clip, folder: Path, key: str) -> None:
     moves, light = _moves(heads, clip), _light(heads.seed, clip)
     frames = renderer.render(person, moves.expression, moves.camera, light, maps=clip.split == "test")
     _write_video(folder / "videos" / f"{clip.name}.mp4", frames.image, clip.generator(heads.seed, 3))
@@ -115,7 +122,7 @@ class Truth:
         self.factor = max(round(self.heads.size / size), 1)
         self._fine = Renderer(assets, size * self.factor, device)
         self._maps = Renderer(assets, size, device)
-        self._people: dict[str, people.Person] = {}
+        self._people: dict[str, Person] = {}
 
     def frames(
         self, clip: str, expression: Tensor, cameras: Tensor, *, recorded: Tensor | None = None,

@@ -186,27 +186,34 @@ STYLES: dict[str, Style] = {
         loose=1.0,
     ),
     "bob": Style(
-        _comb_down, _graded(0.40, 0.24, 0.25), strands=5000, width=0.0042, thickness=0.03, lift=0.35, disorder=0.05
+        _comb_down,
+        _graded(0.40, 0.24, 0.25),
+        strands=4500,
+        width=0.0044,
+        thickness=0.03,
+        lift=0.35,
+        disorder=0.05,
+        steps=15,
     ),
     "long": Style(
         _comb_down,
         _graded(0.68, 0.52, 0.3),
-        strands=5000,
-        width=0.0042,
+        strands=4500,
+        width=0.0044,
         thickness=0.03,
         lift=0.3,
         disorder=0.06,
-        steps=13,
+        steps=24,
     ),
     "fringe": Style(
         _comb_fringe,
         _graded(0.42, 0.3, 0.4),
-        strands=5500,
-        width=0.004,
+        strands=5000,
+        width=0.0042,
         thickness=0.026,
         lift=0.3,
         disorder=0.04,
-        steps=11,
+        steps=18,
     ),
 }
 
@@ -215,7 +222,7 @@ def _curls(points: Array, centre: Array, length: Array, curl: Array | float, gen
     """Displacement (N, S, 3) that winds strands: wider towards the tip, about one turn each 3 cm."""
     count, steps = points.shape[:2]
     share = np.linspace(0, 1, steps)[None]
-    turns = np.minimum(length / 0.055, (steps - 1) / 4.0)[:, None]
+    turns = np.minimum(length / 0.055, (steps - 1) / 5.0)[:, None]
     phase = 2 * np.pi * (turns * share + generator.random((count, 1)))
     outward = unit(points - centre)
     aside = unit(np.cross(np.gradient(points, axis=1), outward))

@@ -65,6 +65,5 @@ def _start(heads: Heads, assets: Path, parent: int | None = None) -> None:
 def _person(task: list[Clip], heads: Heads, folder: Path, key: str) -> int:
     """Record the clips of one person; returns how many."""
     assert _renderer is not None
-    for clip in task:
-        record(_renderer, heads, clip, folder, key)
+    record(_renderer, heads, task, folder, key)
     return len(task)

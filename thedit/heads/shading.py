@@ -39,7 +39,7 @@ HAIR = wp.constant(10)
 CLOTHES = wp.constant(11)
 FAR = wp.constant(100.0)
 OFFSET = wp.constant(0.002)  # start of a secondary ray off its surface, world units
-EDGE_SAMPLES = wp.constant(4)  # more rays where a pixel differs from a neighbour
+EDGE_SAMPLES = wp.constant(3)  # more rays where a pixel differs from a neighbour
 STRAND_SAMPLES = wp.constant(1)  # more rays inside hair
 
 
@@ -444,8 +444,7 @@ def refine(
     colour = here.colour
     wanted = rays_wanted(samples, frame, row, column)
     for k in range(wanted):
-        # The corners of a rotated square, opposite ones first.
-        turn = 0.4636476 + 3.1415927 * float(k % 2) + 1.5707963 * float(k // 2)
+        turn = 0.4636476 + 2.0943951 * float(k)  # the corners of a triangle around the centre
         x = (float(column) + 0.5 + 0.3953 * wp.cos(turn)) / float(size)
         y = (float(row) + 0.5 + 0.3953 * wp.sin(turn)) / float(size)
         state = wp.rand_init(2 + k, row * size + column)
