@@ -38,6 +38,9 @@ case "$stage" in
   " score") make $run/scores/$method-$protocol.parquet ;;
   " aggregate") make $run/frames.parquet $run/metrics.parquet $run/comparisons.parquet ;;
   " cost") make $run/cost.parquet ;;
+  " preprocess-check") make data/annyheads-quick/preprocess_check.parquet ;;
+  " validity") make $run/validity.parquet $run/figures/validity.png ;;
+  " structure") make $run/structure/$method.parquet ;;
   " figures") for name in FIGURES; do make $run/figures/$name; done ;;
   *) make $out ;;
 esac
@@ -102,7 +105,8 @@ def finished(tmp_path_factory):
 @pytest.fixture
 def project(finished):
     """The finished project; changes to its configuration and modules are undone."""
-    kept = {path: path.read_bytes() for path in finished.rglob("thedit/**/*.py")}
+    sources = (path for path in finished.rglob("thedit/**/*") if path.suffix in (".py", ".safetensors"))
+    kept = {path: path.read_bytes() for path in sources}
     yield finished
     settings(finished)
     for path, content in kept.items():
@@ -129,6 +133,10 @@ DATA = {"preprocess": 1, "train": 1, "cost": 1, **EVALUATION}
         ({"data": {"preprocess": {"size": 32}}}, DATA),
         ({"data": {"heads": {"seed": 1}}}, {"heads_render": 1, **DATA}),
         ({"methods": ["fomm", "copy-source", "copy-driver"]}, {"cost": 1, **TWO}),
+        (
+            {"metrics": {"validity": True, "structure": ["fomm"]}},
+            {"preprocess_check": 1, "validity": 1, "structure": 1},
+        ),
     ],
     ids=lambda value: next(iter(value)),
 )
@@ -145,6 +153,7 @@ def test_one_option_reruns_what_depends_on_it(project, change, expected):
         ("thedit/methods/bounds.py", {"cost": 1, **TWO}),
         ("thedit/methods/fomm/__init__.py", {"train": 1, "cost": 1, **TWO}),
         ("thedit/heads/build.py", {"heads_assets": 1, "heads_render": 1, **DATA}),
+        ("thedit/fitting/landmarks.safetensors", {"preprocess": 1, "train": 1, "cost": 1, **EVALUATION}),
         ("thedit/bench/__init__.py", {}),
     ],
 )

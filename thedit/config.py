@@ -99,6 +99,12 @@ class Metrics(Section):
     suite: Literal["embedded", "paper"] = Field("embedded", description="which networks score")
     backends: dict[str, str] = Field({}, description="other networks for single roles, e.g. {blendshapes: mediapipe}")
     bootstrap: Positive = Field(1000, description="resamples behind a confidence interval, clustered by identity")
+    validity: bool = Field(
+        False, description="also measure labels and metrics against AnnyHeads' truth: preprocess_check and validity"
+    )
+    structure: list[str] = Field(
+        [], description="tri-plane methods of the run whose depth and dense correspondence are measured on AnnyHeads"
+    )
 
 
 class Config(Section):

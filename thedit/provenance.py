@@ -63,7 +63,8 @@ def code_hash(*modules: str) -> str:
     """Twelve hex digits that change when a named module or anything that it imports from its own package changes.
 
     Imports are read from the source, those inside functions included, and followed through `thedit`, `metrics` and
-    the packages of the named modules. `UNHASHED` modules are left out. Raises `ModuleNotFoundError`.
+    the packages of the named modules. Files of tensors that lie beside a module count as part of it. `UNHASHED` modules
+    are left out. Raises `ModuleNotFoundError`.
     """
     missing = [module for module in modules if _source(module) is None]
     if missing:
@@ -73,6 +74,8 @@ def code_hash(*modules: str) -> str:
     state = hashlib.sha256()
     for module in sorted(sources):
         state.update(f"{module}\0".encode() + sources[module].read_bytes() + b"\0")
+    for path in sorted({path for source in sources.values() for path in source.parent.glob("*.safetensors")}):
+        state.update(f"{path.name}\0".encode() + path.read_bytes() + b"\0")
     return state.hexdigest()[:12]
 
 

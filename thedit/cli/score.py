@@ -1,4 +1,4 @@
-"""`thedit score`, `aggregate`, `table` and `validity`: from predictions to numbers."""
+"""`thedit score`, `aggregate` and `table`: from predictions to numbers."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,8 +17,6 @@ def register(app: typer.Typer) -> None:
     app.command()(score)
     app.command()(aggregate)
     app.command()(table)
-    app.command()(validity)
-    app.command()(structure)
 
 
 def score(
@@ -108,59 +106,3 @@ def table(config: ConfigFile = Path("config/config.yaml")) -> None:
     path = layout.run(load(config)) / "metrics.parquet"
     typer.echo(readable(tables.read(path, tables.METRICS)))
     typer.echo(f"All variants with their intervals, counts and provenance: {path}")
-
-
-def validity(config: ConfigFile) -> None:
-    """Measure how well the metrics track AnnyHeads' truth: results/RUN/validity.parquet."""
-    from metrics import annyheads, tables
-    from metrics import validity as benchmark
-    from metrics.measure import Measurer
-    from metrics.suite import load as load_suite
-    from thedit import provenance
-    from thedit.config import digest, load
-    from thedit.evaluation import layout
-    from thedit.shards.store import FrameStore
-
-    settings = load(config)
-    folder = layout.run(settings)
-    suite = load_suite(settings.metrics.suite, settings.metrics.backends)
-    measurer = Measurer(suite, folder / "scores" / "cache")
-    store = FrameStore(layout.shards(settings))
-    sample = annyheads.validity_sample(layout.data(settings), store, measurer, settings.data.heads.size)
-    stamp = {"dataset": settings.data.name, "config_hash": digest(settings), "code_version": provenance.code_version()}
-    rows = benchmark.validity(sample, suite).assign(**stamp)
-    tables.write(rows, tables.VALIDITY, folder / "validity.parquet")
-    typer.echo(
-        f"{folder}/validity.parquet: {len(rows)} rows from {len(sample)} frames of {rows['n_people'].max()} people"
-    )
-
-
-def structure(
-    config: ConfigFile, method: Annotated[str, typer.Option(help="name of a tri-plane method's spec")]
-) -> None:
-    """Measure depth, dense correspondence and disentanglement on AnnyHeads: results/RUN/structure/METHOD.parquet."""
-    from metrics import annyheads, tables
-    from metrics.structure import structure as measure
-    from thedit import provenance
-    from thedit.config import digest, load
-    from thedit.errors import UserError
-    from thedit.evaluation import layout
-    from thedit.evaluation.reenact import ready
-    from thedit.heads import assets
-    from thedit.heads.dataset import Truth
-    from thedit.methods.planedict import PlaneDict
-    from thedit.shards.store import FrameStore
-
-    settings = load(config)
-    store = FrameStore(layout.shards(settings))
-    model = ready(settings, method, store.size)
-    if not isinstance(model, PlaneDict):
-        raise UserError(f"--method: '{method}' has no tri-planes to look into; planedict and its ablations have.")
-    heads, data = assets.load(), layout.data(settings)
-    truth = Truth(data, heads, model.options.neural_size)
-    labels = annyheads.TrueLabels(data, store, truth.heads.size)
-    rows = measure(model.network.cpu(), store, labels, truth, heads)
-    stamp = {"dataset": settings.data.name, "config_hash": digest(settings), "code_version": provenance.code_version()}
-    path = layout.run(settings) / "structure" / f"{method}.parquet"
-    tables.write(rows.assign(method=method, **stamp), tables.STRUCTURE, path)
-    typer.echo(f"{path}: {len(rows)} rows")

@@ -51,7 +51,10 @@ wildcard_constraints:
 
 def get_final_output():
     """Everything that a finished run consists of."""
-    return [*rules.preprocess.output, *rules.aggregate.output, *rules.figures.output]
+    wanted = [*rules.preprocess.output, *rules.aggregate.output, *rules.figures.output]
+    if settings.metrics.validity:
+        wanted += [*rules.preprocess_check.output, *rules.validity.output]
+    return wanted + [f"{RUN}/structure/{name}.parquet" for name in settings.metrics.structure]
 
 
 def video_files():

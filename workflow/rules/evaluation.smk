@@ -84,7 +84,7 @@ rule aggregate:
         ENVIRONMENT
     params:
         config=CONFIG,
-        options=digest([settings.metrics.model_dump(), settings.seed]),
+        options=digest([settings.metrics.model_dump(exclude={"validity", "structure"}), settings.seed]),
         code=code("thedit.cli.score"),
     shell:
         "exec thedit aggregate --config {params.config} > {log} 2>&1"
@@ -113,20 +113,47 @@ rule cost:
         "exec thedit cost --config {params.config} 2> >(tee {log} >&2)"
 
 
-# How well the metrics track the truth, which AnnyHeads alone has; not part of a run: ask for the file.
+# How well the metrics track the truth, which AnnyHeads alone has; part of a run if metrics.validity says so.
 rule validity:
     input:
         frames=f"{DATA}/qa.parquet",
     output:
-        f"{RUN}/validity.parquet",
+        table=f"{RUN}/validity.parquet",
+        plot=figure("validity.png", "how well the metrics track the truth", category="Results"),
     log:
         f"logs/validity/{settings.run}.log",
+    benchmark:
+        f"logs/validity/{settings.run}.benchmark.tsv"
     conda:
         ENVIRONMENT
     threads: 2
     params:
         config=CONFIG,
-        options=digest(settings.metrics.model_dump(exclude={"bootstrap"})),
-        code=code("thedit.cli.score"),
+        options=digest([settings.metrics.suite, settings.metrics.backends]),
+        code=code("thedit.cli.validity"),
     shell:
-        "exec thedit validity --config {params.config} > {log} 2>&1"
+        "exec thedit validity --config {params.config} 2> >(tee {log} >&2)"
+
+
+# Depth, dense correspondence and disentanglement inside a tri-plane model; part of a run if metrics.structure says so.
+rule structure:
+    input:
+        frames=f"{DATA}/qa.parquet",
+        weights=f"{RUN}/methods/{{method}}/weights.safetensors",
+    output:
+        f"{RUN}/structure/{{method}}.parquet",
+    log:
+        f"logs/structure/{settings.run}-{{method}}.log",
+    benchmark:
+        f"logs/structure/{settings.run}-{{method}}.benchmark.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=GPU,
+    params:
+        config=CONFIG,
+        options=digest(settings.train.preset),
+        code=code("thedit.cli.structure"),
+        method=method_code,
+    shell:
+        "exec thedit structure --config {params.config} --method {wildcards.method} 2> >(tee {log} >&2)"
