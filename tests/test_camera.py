@@ -48,3 +48,13 @@ def test_rotation_error_is_exact_for_tiny_and_large_angles():
     for degrees in (1e-3, 1.0, 90.0, 179.0):
         turned = camera.orbit(torch.tensor(degrees), torch.tensor(0.0))
         assert abs(camera.rotation_error(still, turned).item() - degrees) < 1e-3
+
+
+def test_mixed_precision_leaves_the_geometry_alone():
+    labels = camera.label(camera.orbit(torch.linspace(-20, 20, 4), 5.0), camera.intrinsics())
+    points = torch.rand(4, 10, 3, generator=torch.Generator().manual_seed(0)) - 0.5
+    exact = *camera.rays(labels, 16), camera.project(points, labels)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = *camera.rays(labels, 16), camera.project(points, labels)
+    for value, wanted in zip(mixed, exact):
+        assert torch.equal(value, wanted)

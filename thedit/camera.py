@@ -85,8 +85,9 @@ def project(points: Tensor, labels: Tensor) -> Tensor:
     """Project world points (..., N, 3) with labels (..., 25) to normalised picture coordinates (..., N, 2)."""
     cam2world, camera_intrinsics = split(labels)
     rotation, centre = cam2world[..., :3, :3], cam2world[..., :3, 3]
-    camera_points = (points - centre.unsqueeze(-2)) @ rotation
-    homogeneous = camera_points @ camera_intrinsics.transpose(-1, -2)
+    with torch.autocast(labels.device.type, enabled=False):  # bfloat16 would place points only to several pixels
+        camera_points = (points - centre.unsqueeze(-2)) @ rotation
+        homogeneous = camera_points @ camera_intrinsics.transpose(-1, -2)
     return homogeneous[..., :2] / homogeneous[..., 2:]
 
 
@@ -113,8 +114,9 @@ def rays(labels: Tensor, size: int) -> tuple[Tensor, Tensor]:
     v, u = torch.meshgrid(steps, steps, indexing="ij")
     pixels = torch.stack([u, v, torch.ones_like(u)], dim=-1).reshape(-1, 3)  # (N, 3)
     inverse = torch.linalg.inv_ex(camera_intrinsics).inverse  # unlike inv, it does not wait for a GPU
-    directions = pixels @ inverse.transpose(-1, -2)  # (B, N, 3) in the camera's axes
-    directions = directions @ cam2world[:, :3, :3].transpose(-1, -2)
+    with torch.autocast(labels.device.type, enabled=False):  # as in `project`
+        directions = pixels @ inverse.transpose(-1, -2)  # (B, N, 3) in the camera's axes
+        directions = directions @ cam2world[:, :3, :3].transpose(-1, -2)
     directions = torch.nn.functional.normalize(directions, dim=-1)
     return cam2world[:, None, :3, 3].expand_as(directions), directions
 
