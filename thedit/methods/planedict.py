@@ -93,9 +93,8 @@ class PlaneDict(Method):
             "smoothness": o.smoothness * self._roughness(planes, random),
         }
         if o.cross_face:
-            with torch.no_grad():
-                wanted = face_embedding(source.image, source.camera)
-            found = face_embedding(pictures.full, other.camera)
+            images, cameras = torch.cat([pictures.full, source.image]), torch.cat([other.camera, source.camera])
+            found, wanted = face_embedding(images, cameras).chunk(2)
             losses["cross_face"] = o.cross_face * (found - wanted).abs().mean()
         return losses
 
@@ -122,7 +121,7 @@ class PlaneDict(Method):
         """Mean squared difference of the density at points `SMOOTHNESS_DISTANCE` apart."""
         points = torch.rand(len(planes), SMOOTHNESS_POINTS, 3, generator=random) - 0.5
         away = functional.normalize(torch.randn(points.shape, generator=random), dim=-1)
-        both = torch.cat([points, points + SMOOTHNESS_DISTANCE * away], dim=1).to(planes.device)
+        both = torch.cat([points, points + SMOOTHNESS_DISTANCE * away], dim=1).to(planes.device, non_blocking=True)
         here, there = self.network.renderer.density(planes, both).chunk(2, dim=1)  # (B, P)
         return functional.mse_loss(here, there)
 

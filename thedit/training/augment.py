@@ -1,6 +1,7 @@
 """Variety for training pairs, whatever the method: few people and rooms then show many.
 
-Both frames of a pair are changed alike, with their labels, so that a pair stays as true as it was.
+Both frames of a pair are changed alike, with their labels, so that a pair stays as true as it was. Nothing here waits
+for a GPU.
 """
 
 from dataclasses import fields, replace
@@ -11,7 +12,7 @@ from torch.nn import functional
 
 from thedit import camera
 from thedit.heads.assets import ACTIONS
-from thedit.methods.augment import draw_colours
+from thedit.methods.augment import Colours, draw_colours
 from thedit.shards.batch import FrameBatch, TrainBatch
 
 SMALLEST_CROP = 0.8
@@ -31,43 +32,48 @@ MIRRORED_LANDMARKS = [
 
 def augment(batch: TrainBatch, generator: torch.Generator) -> TrainBatch:
     """Pairs with other colours, half of them mirrored, cropped to at least `SMALLEST_CROP` of the side."""
-    other = vary([batch.other], generator)[0]
-    source, target = vary([batch.source, batch.target], generator)
-    return TrainBatch(source, target, other)
+    count, device = len(batch.source), batch.source.image.device
+    other, pair = _draw(count, generator), _draw(count, generator)
+    *colours, flipped, box = (torch.cat([p, p, o]).to(device, non_blocking=True) for p, o in zip(pair, other))
+    parts = [vars(part).values() for part in (batch.source, batch.target, batch.other)]
+    frames = FrameBatch(*(torch.cat(tensors) for tensors in zip(*parts)))  # 3B of them
+    frames = _choose(flipped, mirror(frames), frames)
+    frames = crop(replace(frames, image=Colours(*colours)(frames.image)), box)
+    return TrainBatch(*(frames[first : first + count] for first in (0, count, 2 * count)))
 
 
-def vary(frames: list[FrameBatch], generator: torch.Generator) -> list[FrameBatch]:
-    """The same random changes for the frames of each row."""
-    count, device = len(frames[0]), frames[0].image.device
+def _draw(count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Changes of ``count`` frames: the five of `Colours`, whether mirrored (count,), and what is left (count, 3)."""
     colours = draw_colours(count, generator)
-    flipped = (torch.rand(count, generator=generator) < 0.5).to(device)
+    flipped = torch.rand(count, generator=generator) < 0.5
     side = 1 - (1 - SMALLEST_CROP) * torch.rand(count, 1, generator=generator)
     corner = (1 - side) * torch.rand(count, 2, generator=generator)
-    box = torch.cat([corner, side], dim=1).to(device)  # (B, 3)
-    varied = []
-    for frame in frames:
-        frame = _choose(flipped, mirror(frame), frame)
-        varied.append(crop(replace(frame, image=colours(frame.image)), box))
-    return varied
+    return *colours, flipped, torch.cat([corner, side], dim=1)
 
 
 def mirror(frames: FrameBatch) -> FrameBatch:
     """Frames in a mirror: x to -x in the world and in the picture. Fitted identities stay, they have no sides."""
     cam2world, intrinsics = camera.split(frames.camera)
-    reflection = torch.diag(cam2world.new_tensor([-1.0, 1.0, 1.0, 1.0]))
-    intrinsics = intrinsics.clone()
+    cam2world, intrinsics = cam2world.clone(), intrinsics.clone()
+    cam2world[:, 0] *= -1
+    cam2world[:, :, 0] *= -1
     intrinsics[:, 0, 1] *= -1
     intrinsics[:, 0, 2] = 1 - intrinsics[:, 0, 2]
-    landmarks = frames.landmarks[:, MIRRORED_LANDMARKS].clone()
+    landmarks = _reorder(frames.landmarks, MIRRORED_LANDMARKS)
     landmarks[..., 0] = 1 - landmarks[..., 0]
     return replace(
         frames,
         image=frames.image.flip(-1),
         parts=frames.parts.flip(-1),
-        camera=camera.label(reflection @ cam2world @ reflection, intrinsics),
+        camera=camera.label(cam2world, intrinsics),
         landmarks=landmarks,
-        expression=frames.expression[:, MIRRORED_ACTIONS],
+        expression=_reorder(frames.expression, MIRRORED_ACTIONS),
     )
+
+
+def _reorder(values: Tensor, order: list[int]) -> Tensor:
+    """Columns of (B, N, ...) in another order."""
+    return values.index_select(1, torch.tensor(order).to(values.device, non_blocking=True))
 
 
 def crop(frames: FrameBatch, box: Tensor) -> FrameBatch:

@@ -62,6 +62,9 @@ class Trainer:
         self.identity = self._identity()
         self.method.to(processes.device)
         self.average = copy.deepcopy(self.method).eval().requires_grad_(False)
+        self._kept: list[Tensor] = [*self.average.parameters()]
+        self._new: list[Tensor] = [*self.method.parameters()]
+        self._buffers = [*zip(self.average.buffers(), self.method.buffers())]
         if self.options.compile:
             _compile(self.method)
         parameters = [p for p in self.method.parameters() if p.requires_grad]
@@ -209,8 +212,8 @@ class Trainer:
         """Exponential moving average with a half-life in images, shorter at the beginning."""
         halflife = min(self.options.ema_halflife, 0.2 * self.images)
         weight = 1 - 0.5 ** (self.options.batch / halflife)
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.method.parameters()), weight)
-        for kept, new in zip(self.average.buffers(), self.method.buffers()):
+        torch._foreach_lerp_(self._kept, self._new, weight)
+        for kept, new in self._buffers:
             kept.copy_(new)
 
 
@@ -218,7 +221,7 @@ def _compile(method: Method) -> None:
     """Let torch.compile fuse the layers of the feed-forward networks, which on a GPU wait for each other's launches."""
     for module in method.modules():
         if isinstance(module, Encoder | Synthesis | SuperResolution):
-            module.compile()
+            module.compile(dynamic=False)  # once for each size of batch: code for any size is slower
 
 
 class _Objective(nn.Module):
