@@ -167,7 +167,7 @@ def test_styled_convolution_equals_modulated_weights():
     torch.manual_seed(0)
     layer = StyledConv(4, 6, 8)
     x, style = torch.randn(3, 4, 7, 7), torch.randn(3, 8)
-    result = layer(x, style)
+    result = layer(x, layer.affine(style))
     for i in range(3):
         weight = layer.weight * layer.scale * layer.affine(style[i])[None, :, None, None]
         weight = weight / (weight.square().sum((1, 2, 3), keepdim=True) + 1e-8).sqrt()
@@ -183,7 +183,8 @@ def test_upsampling_convolution_enlarges_bilinearly_first():
     plain.load_state_dict({**layer.state_dict(), "weight": layer.weight.flip(2, 3)})
     x, style = torch.randn(2, 4, 8, 8), torch.randn(2, 8)
     inner = (slice(None), slice(None), slice(3, -3), slice(3, -3))  # borders differ
-    torch.testing.assert_close(layer(x, style)[inner], plain(upsample(x), style)[inner], atol=1e-5, rtol=1e-4)
+    scale = layer.affine(style)
+    torch.testing.assert_close(layer(x, scale)[inner], plain(upsample(x), scale)[inner], atol=1e-5, rtol=1e-4)
 
 
 def test_bases_are_kept_while_nothing_is_learned(method, monkeypatch):

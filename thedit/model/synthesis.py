@@ -9,6 +9,7 @@ Shapes: B batch, I and O channels in and out, S style, H side of a square featur
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +40,13 @@ class Linear(nn.Module):
         return functional.linear(x, self.weight * self.scale, self.bias)
 
 
+def together(layers: Sequence[Linear], x: Tensor) -> tuple[Tensor, ...]:
+    """What each of ``layers`` makes of x (..., inputs), in one matrix product instead of many small ones."""
+    weight = torch.cat([layer.weight for layer in layers]) * layers[0].scale
+    bias = torch.cat([layer.bias for layer in layers])
+    return functional.linear(x, weight, bias).split([len(layer.bias) for layer in layers], dim=-1)
+
+
 class Conv(nn.Module):
     """Convolution with an equalised learning rate and, with ``active``, a leaky ReLU; 3 x 3 may have stride 2."""
 
@@ -59,7 +67,7 @@ class Conv(nn.Module):
 class StyledConv(nn.Module):
     """Modulated and demodulated 3 x 3 convolution with a leaky ReLU.
 
-    ``up`` doubles the side by a transposed convolution and a low-pass filter.
+    ``up`` doubles the side by a transposed convolution and a low-pass filter. ``affine`` makes the modulation.
     """
 
     def __init__(self, inputs: int, outputs: int, style: int, up: bool = False):
@@ -70,9 +78,8 @@ class StyledConv(nn.Module):
         self.scale = 1 / math.sqrt(inputs * 9)
         self.up = up
 
-    def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """(B, I, H, H), (B, S) -> (B, O, H, H), or (B, O, 2H, 2H) if ``up``."""
-        scale = self.affine(style)  # (B, I)
+    def forward(self, x: Tensor, scale: Tensor) -> Tensor:
+        """(B, I, H, H), modulation (B, I) -> (B, O, H, H), or (B, O, 2H, 2H) if ``up``."""
         weight = self.weight * self.scale  # (O, I, 3, 3)
         power = weight.square().sum((2, 3))  # (O, I)
         factor = GAIN * torch.rsqrt(functional.linear(scale.square(), power) + 1e-8)  # (B, O), equation 3
@@ -86,7 +93,7 @@ class StyledConv(nn.Module):
 
 
 class StyledMaps(nn.Module):
-    """Modulated 1 x 1 convolution to output maps: no demodulation, no activation."""
+    """Modulated 1 x 1 convolution to output maps: no demodulation, no activation; ``affine`` makes the modulation."""
 
     def __init__(self, inputs: int, outputs: int, style: int):
         super().__init__()
@@ -95,9 +102,9 @@ class StyledMaps(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.scale = 1 / math.sqrt(inputs)
 
-    def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        """(B, I, H, H), (B, S) -> (B, O, H, H)."""
-        scale = self.affine(style) * self.scale  # (B, I)
+    def forward(self, x: Tensor, scale: Tensor) -> Tensor:
+        """(B, I, H, H), modulation (B, I) -> (B, O, H, H)."""
+        scale = scale * self.scale
         return functional.conv2d(x * scale.to(x.dtype)[..., None, None], self.weight, self.bias)
 
 
@@ -113,8 +120,9 @@ class SynthesisBlock(nn.Module):
 
     def forward(self, x: Tensor, skip: Tensor | None, style: Tensor) -> tuple[Tensor, Tensor]:
         """Features (B, I, H, H) and output maps (B, outputs, H, H) -> both at the block's side."""
-        x = self.second(self.first(x, style), style)
-        maps = self.output(x, style).float()
+        first, second, output = together([self.first.affine, self.second.affine, self.output.affine], style)
+        x = self.second(self.first(x, first), second)
+        maps = self.output(x, output).float()
         if skip is not None:
             maps = maps + (upsample(skip) if self.up else skip)
         return x, maps
