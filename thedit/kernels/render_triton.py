@@ -2,8 +2,9 @@
 
 A program owns a block of rays and walks along them one sample at a time, from the planes to the composited features;
 the backward pass walks again instead of storing what the forward pass knew (the idea of Lightplane, Cao et al., 2024).
-Planes are read with their channels last. With bfloat16 planes the decoder multiplies in TF32, otherwise in float32;
-all sums are float32. Gradients of the planes are added atomically, so their last bits vary from run to run.
+Planes are read with their channels last. With bfloat16 planes the decoder multiplies in TF32, otherwise in bfloat16
+three times, which keeps 16 of float32's 24 bits; all sums are float32. Gradients of the planes are added atomically,
+so their last bits vary from run to run.
 
 In the comments P rays of a block, F plane channels, H hidden units, O features, S samples.
 """
@@ -18,8 +19,9 @@ from torch.autograd.function import once_differentiable
 
 from thedit.kernels.render import HALF_SIDE, SMALLEST_WEIGHT, Decoder, Rendering
 
-BLOCK = 64
-WARPS = 4
+RAYS_A_WARP = 16
+WARPS = {torch.bfloat16: 4, torch.float32: 2}
+"""Warps of a program; with more, the backward pass in float32 runs out of registers."""
 
 
 @torch.compiler.disable
@@ -75,7 +77,7 @@ def _sample_distances(
         rays, near, far, samples, coarse, HALF_SIDE, noise is not None, **shape.sizes,
     )  # fmt: skip
     _resample[shape.grid](
-        jitter, ends, contributions, distances, rays, SMALLEST_WEIGHT, coarse, fine, noise is not None, BLOCK
+        jitter, ends, contributions, distances, rays, SMALLEST_WEIGHT, coarse, fine, noise is not None, shape.block
     )
     return distances
 
@@ -86,7 +88,10 @@ class _Shape:
     def __init__(self, texels: Tensor, weights: list[Tensor], rays: int):
         batch, _, side, _, channels = texels.shape
         hidden, outputs = weights[0].shape[0], weights[2].shape[0] - 1
-        self.grid = (triton.cdiv(rays, BLOCK),)
+        warps = WARPS[texels.dtype]
+        self.block = RAYS_A_WARP * warps
+        self.grid = (triton.cdiv(rays, self.block),)
+        exact = "bf16x3" if texels.is_cuda else "ieee"  # three bfloat16 products; Triton's interpreter lacks them
         self.sizes = {
             "RAYS": rays // batch,
             "R": side,
@@ -96,10 +101,10 @@ class _Shape:
             "F2": _padded(channels),
             "H2": _padded(hidden),
             "O2": _padded(outputs),
-            "BLOCK": BLOCK,
-            "PRECISION": "tf32" if texels.dtype == torch.bfloat16 else "tf32x3",
+            "BLOCK": self.block,
+            "PRECISION": "tf32" if texels.dtype == torch.bfloat16 else exact,
             "num_stages": 1,
-            "num_warps": WARPS,
+            "num_warps": warps,
         }
 
 
