@@ -20,7 +20,10 @@ class Method(nn.Module):
     camera_control: ClassVar[bool] = True
 
     def losses(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:
-        """Named, weighted scalar losses of one optimiser step; the trainer minimises their sum."""
+        """Named, weighted scalar losses of one optimiser step; the trainer minimises their sum.
+
+        On several GPUs every parameter must take part in every step.
+        """
         raise TypeError(f"{type(self).__name__} has nothing to train")
 
     @abstractmethod

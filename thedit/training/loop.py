@@ -71,9 +71,7 @@ class Trainer:
         self.optimiser = torch.optim.Adam(parameters, self.options.learning_rate, betas=(0.0, 0.99), fused=True)
         self.objective: nn.Module = _Objective(self.method)
         if processes.size > 1:
-            self.objective = DistributedDataParallel(
-                self.objective, find_unused_parameters=True, gradient_as_bucket_view=True
-            )
+            self.objective = DistributedDataParallel(self.objective, gradient_as_bucket_view=True)
         self.step, self.seconds = 0, 0.0
         self.rows: list[dict[str, float]] = []
         self._resume()
