@@ -42,6 +42,14 @@ def test_report_says_whether_a_goal_was_reached(tmp_path, goal, reached):
     assert f"| {reached} |" in text
 
 
+@pytest.mark.parametrize(("rate", "reached"), [(350.0, "**no**"), (370.0, "yes")])
+def test_several_gpus_are_compared_with_one(tmp_path, rate, reached):
+    one = record(batch=8, gpus=1, images_per_second=100.0) | {"case": "paper, batch 8, mean step"}
+    four = record(batch=32, gpus=4, images_per_second=rate) | {"case": "paper, batch 32, mean step"}
+    (tmp_path / "machine.jsonl").write_text("".join(json.dumps(line) + "\n" for line in (one, four)))
+    assert f"| ≥ 360 images/s | {reached} |" in report.write(tmp_path)
+
+
 def test_report_names_a_broken_record(tmp_path):
     (tmp_path / "machine.jsonl").write_text("{\n")
     with pytest.raises(UserError, match=r"machine\.jsonl: line 1"):

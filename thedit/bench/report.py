@@ -8,6 +8,9 @@ from typing import Any
 from thedit.bench.measure import Record
 from thedit.errors import UserError
 
+LINEAR = 0.9
+"""Goal for several GPUs: this share of what one GPU does times their number."""
+
 COLUMNS = ("case", "median ms", "p10 to p90", "rate", "memory MiB", "floor ms", "median / floor", "goal", "reached")
 
 
@@ -34,7 +37,8 @@ def write(folder: str | Path) -> str:
         group = [record for record in records if record["file"] == name]
         first = group[0]
         versions = ", ".join(f"{key} {value}" for key, value in first["versions"].items() if value)
-        parts.append(f"## {name.removesuffix('.jsonl')}\n\n{first['device']}; {versions}; code {first['code']}\n")
+        code = ", ".join(dict.fromkeys(record["code"] for record in group))
+        parts.append(f"## {name.removesuffix('.jsonl')}\n\n{first['device']}; {versions}; code {code}\n")
         for command in dict.fromkeys(record["command"] for record in group):
             rows = [record for record in group if record["command"] == command]
             table = checks(rows) if command == "check" else timings(rows)
@@ -44,7 +48,7 @@ def write(folder: str | Path) -> str:
 
 def timings(records: list[Record]) -> str:
     """A Markdown table of measured times."""
-    return _table(COLUMNS, [row(record) for record in records])
+    return _table(COLUMNS, [row(record) for record in _with_scaling(records)])
 
 
 def checks(records: list[Record]) -> str:
@@ -83,6 +87,20 @@ def row(record: Record) -> tuple[str, ...]:
         ", ".join(goals) or "–",
         ("yes" if all(reached) else "**no**") if goals else "–",
     )
+
+
+def _with_scaling(records: list[Record]) -> list[Record]:
+    """The records, with the goal of each mean step on several GPUs, if one GPU's is among them."""
+    alone = {record["case"]: record["images_per_second"] for record in records if record.get("gpus") == 1}
+    scaled = []
+    for record in records:
+        if record.get("gpus", 1) > 1:
+            share = f"batch {record['batch'] // record['gpus']}"
+            single = alone.get(record["case"].replace(f"batch {record['batch']}", share))
+            if single and "mean" in record["case"]:
+                record = {**record, "goal_images_per_second": LINEAR * record["gpus"] * single}
+        scaled.append(record)
+    return scaled
 
 
 def _table(header: tuple[str, ...], rows: list[Any]) -> str:
