@@ -9,7 +9,7 @@ import torch
 
 from thedit import camera
 from thedit.fitting import fit_clip, fit_frames
-from thedit.fitting.calibration import Sample, offsets
+from thedit.fitting.calibration import SHRINK_PERSON, Sample, measure
 from thedit.fitting.model import landmark_model
 from thedit.fitting.solver import pose_from_weak_perspective
 from thedit.heads import assets
@@ -21,7 +21,8 @@ LENS = camera.intrinsics()
 def model():
     """Landmarks that sit on the mesh and hardly scatter."""
     measured = landmark_model()
-    return replace(measured, sigma=torch.full_like(measured.sigma, 0.002))
+    exact = 0.002**2 * torch.eye(136, dtype=torch.float64)
+    return replace(measured, person=torch.zeros_like(exact), frame=exact)
 
 
 def clip(model, frames, noise=0.0, seed=0, lens=LENS):
@@ -134,17 +135,31 @@ def test_wrong_shapes_are_errors(model):
         fit_clip(torch.zeros(5, 68, 2), torch.eye(4), model=model)
 
 
-def test_calibration_finds_the_offsets_it_was_given(model):
+def test_calibration_finds_the_errors_it_was_given(model):
     generator = torch.Generator().manual_seed(0)
-    offset = torch.randn(68, 3, generator=generator, dtype=torch.float64) * 0.01
-    _, labels, identity, expression = clip(model, 200)
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    offset = normal(68, 3) * 0.01
+    _, labels, identity, expression = clip(model, 400)
     points = model.mean + torch.einsum("k,klc->lc", identity, model.identity)
     points = points + torch.einsum("ta,alc->tlc", expression, model.actions)
-    noise = 0.002 * torch.randn(200, 68, 2, generator=generator, dtype=torch.float64)
-    found, sigma = offsets(Sample(camera.project(points + offset, labels) + noise, points, labels))
-    assert (found - offset).norm(dim=1).median() < 0.001
-    distance = 2.7  # of the average camera: a world unit is 4.26 / 2.7 picture widths
-    assert float(sigma.mean()) == pytest.approx(0.002 / (camera.FOCAL / distance), rel=0.15)
+    person = torch.arange(400) // 10
+    scale = (points + offset).new_tensor(camera.FOCAL / 2.7)  # of the average camera, picture widths a world unit
+    common = 0.004 * normal(40, 1, 2)  # shifts all landmarks of a person
+    errors = (common[person] + 0.002 * normal(400, 68, 2)) * scale
+    found = measure(Sample(camera.project(points + offset, labels) + errors, points, labels, person))
+    assert (found["offset"] - offset).norm(dim=1).median() < 0.003
+    assert float(found["person"].diagonal().mean().sqrt()) == pytest.approx(0.004, rel=0.25)
+    assert float(found["frame"].diagonal().mean().sqrt()) == pytest.approx(0.002, rel=0.25)
+    together = found["person"][0, 2] / found["person"].diagonal()[[0, 2]].mean()
+    assert float(together) == pytest.approx(1 - SHRINK_PERSON, abs=0.15)
+
+
+def test_what_a_person_shares_does_not_average_out(model):
+    one, many = (replace(model, person=model.frame).whitening(frames).diagonal()[0] for frames in (1, 99))
+    assert float(one) == pytest.approx(1 / (0.002 * 2**0.5)) and float(many) == pytest.approx(1 / (0.002 * 10))
 
 
 @pytest.mark.skipif(not Path(assets.PATH).is_file(), reason="needs the head assets ('thedit heads assets')")

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from thedit import camera
 from thedit.fitting.model import LandmarkModel, landmark_model
-from thedit.fitting.solver import Problem, Solution, pose_from_weak_perspective, project, solve, whitening
+from thedit.fitting.solver import Problem, Solution, pose_from_weak_perspective, project, solve, upright
 
 KEYFRAMES = 24
 
@@ -44,7 +44,8 @@ def fit_clip(
         count = min(KEYFRAMES, len(rows))
         keys = torch.linspace(0, max(len(rows) - 1, 0), count).round().long()
         first = replace(start.frames(keys), identity=start.identity[:1])
-        fitted = solve(problem[keys], first, fit_identity=True)
+        together = replace(problem[keys], whitening=model.whitening(max(count, 1)))
+        fitted = solve(together, first, fit_identity=True)
         nearest = (torch.arange(len(rows))[:, None] - keys).abs().argmin(1) if count else rows
         start = replace(start, expression=fitted.expression[nearest], identity=fitted.identity)
     else:
@@ -75,7 +76,7 @@ def _prepare(model: LandmarkModel, landmarks: Tensor, intrinsics: Tensor) -> tup
     points = landmarks[rows].to(model.mean)
     lenses = intrinsics.to(model.mean).expand(len(landmarks), 3, 3)[rows]
     rotation, translation, scale = pose_from_weak_perspective(model, points, lenses)
-    problem = Problem(model, points, lenses, whitening(model, points, scale), torch.arange(len(rows)))
+    problem = Problem(model, points, lenses, upright(points, scale), model.whitening(), torch.arange(len(rows)))
     start = Solution(
         rotation,
         translation,

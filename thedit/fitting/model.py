@@ -9,25 +9,35 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 PATH = Path(__file__).with_name("landmarks.safetensors")
+CALIBRATED = ("dlib", "mediapipe")
 EXPRESSION_SIGMA = 0.3  # spread about 0 that a fit expects of an expression coefficient
-INFLATION = 2.0  # of the landmarks' deviations: a person's landmarks err together, and in all frames alike
 
 
 @dataclass(frozen=True)
 class LandmarkModel:
     """Landmarks = mean + identity . a + actions . c, in the head's frame and units of `thedit.camera`, float64.
 
-    mean (L, 3), identity (K, L, 3), actions (A, L, 3). sigma (L, 2): standard deviation of a detected landmark along
-    and across the face's contour, in world units. The precisions, identity (K,) and expression (A,), are the inverse
-    variances of zero-mean normal priors.
+    mean (L, 3), identity (K, L, 3), actions (A, L, 3). Covariances of a detector's errors in world units, along and
+    across the line of the eyes: person (2L, 2L) of the error that all pictures of a person share, frame (2L, 2L) of
+    what differs from picture to picture. The precisions, identity (K,) and expression (A,), are the inverse variances
+    of zero-mean normal priors.
     """
 
     mean: Tensor
     identity: Tensor
     actions: Tensor
-    sigma: Tensor
+    person: Tensor
+    frame: Tensor
     identity_precision: Tensor
     expression_precision: Tensor
+
+    def whitening(self, frames: int = 1) -> Tensor:
+        """Matrix (2L, 2L) that makes errors independent and of deviation 1, for ``frames`` pictures fitted together.
+
+        What a person's pictures share does not average out over them, so it weighs as often as they are many.
+        """
+        factor = torch.linalg.cholesky(frames * self.person + self.frame)
+        return torch.linalg.solve_triangular(factor, torch.eye(len(factor), dtype=factor.dtype), upper=False)
 
     @property
     def centroid(self) -> Tensor:
@@ -41,14 +51,19 @@ class LandmarkModel:
 
 
 @cache
-def landmark_model() -> LandmarkModel:
-    """The head assets' landmarks, moved to where dlib's detector puts them (see `thedit.fitting.calibration`)."""
+def landmark_model(detector: str = "dlib") -> LandmarkModel:
+    """The head assets' landmarks, moved to where a detector puts them (see `thedit.fitting.calibration`).
+
+    Detectors that are not `CALIBRATED` are taken to be like dlib's, which follows the same annotation.
+    """
     tensors = {name: tensor.double() for name, tensor in load_file(PATH).items()}
+    known = detector if detector in CALIBRATED else "dlib"
     return LandmarkModel(
-        mean=tensors["mean"] + tensors["offset"],
+        mean=tensors["mean"] + tensors[f"{known}.offset"],
         identity=tensors["identity"],
         actions=tensors["actions"],
-        sigma=tensors["sigma"] * INFLATION,
+        person=tensors[f"{known}.person"],
+        frame=tensors[f"{known}.frame"],
         identity_precision=torch.ones(len(tensors["identity"]), dtype=torch.float64),
         expression_precision=torch.full((len(tensors["actions"]),), EXPRESSION_SIGMA**-2, dtype=torch.float64),
     )

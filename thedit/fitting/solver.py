@@ -18,7 +18,6 @@ from thedit.fitting.model import LandmarkModel
 MAX_STEPS = 40
 TOLERANCE = 1e-5  # relative decrease of a group's cost below which it has converged
 DAMPING, MIN_DAMPING, MAX_DAMPING = 1e-3, 1e-9, 1e4
-CONTOUR = 17  # the first landmarks are the face's contour, which slides over the head as it turns
 
 
 @dataclass(frozen=True)
@@ -43,17 +42,23 @@ class Solution:
 
 @dataclass(frozen=True)
 class Problem:
-    """T frames to be fitted: landmarks (T, L, 2), intrinsics (T, 3, 3), whitening (T, L, 2, 2), group (T,) of G."""
+    """T frames to be fitted: landmarks (T, L, 2), intrinsics (T, 3, 3), upright (T, 2, 2), group (T,) of G.
+
+    upright expresses errors in the picture in world units along and across the eyes, see `upright`; whitening (2L, 2L)
+    turns these into independent errors of deviation 1.
+    """
 
     model: LandmarkModel
     landmarks: Tensor
     intrinsics: Tensor
+    upright: Tensor
     whitening: Tensor
     group: Tensor
 
     def __getitem__(self, rows: Tensor) -> "Problem":
         """The frames ``rows``; groups keep their numbers."""
-        return Problem(self.model, self.landmarks[rows], self.intrinsics[rows], self.whitening[rows], self.group[rows])
+        landmarks, intrinsics, upright = self.landmarks[rows], self.intrinsics[rows], self.upright[rows]
+        return Problem(self.model, landmarks, intrinsics, upright, self.whitening, self.group[rows])
 
 
 def pose_from_weak_perspective(model: LandmarkModel, landmarks: Tensor, intrinsics: Tensor) -> tuple[Tensor, ...]:
@@ -77,26 +82,14 @@ def pose_from_weak_perspective(model: LandmarkModel, landmarks: Tensor, intrinsi
     return rotation, centre - rotation @ centroid, scale
 
 
-def whitening(model: LandmarkModel, landmarks: Tensor, scale: Tensor) -> Tensor:
-    """Matrices (T, L, 2, 2) that turn an error in the picture into standard deviations of the landmark detector."""
-    sigma = model.sigma * scale[:, None, None]  # (T, L, 2): along and across, picture widths
-    return axes(landmarks) / sigma[..., None]
+def upright(landmarks: Tensor, scale: Tensor) -> Tensor:
+    """Matrices (T, 2, 2) from errors in the picture to errors in world units along and across the line of the eyes.
 
-
-def axes(landmarks: Tensor) -> Tensor:
-    """Rotations (T, L, 2, 2) from picture axes to those in which a landmark's two deviations are independent.
-
-    A detector's contour points are not tied to the head's surface: they err along the contour, whose tangent is taken
-    from the neighbouring landmarks (T, L, 2). Inside the face the axes are the picture's.
+    landmarks (T, 68, 2), scale (T,): picture widths a world unit. In these axes a detector errs alike in all pictures.
     """
-    along = torch.zeros_like(landmarks)
-    along[..., 0] = 1
-    contour = landmarks[:, :CONTOUR]
-    ahead = torch.cat([contour[:, 1:], contour[:, -1:]], dim=1)
-    behind = torch.cat([contour[:, :1], contour[:, :-1]], dim=1)
-    along[:, :CONTOUR] = torch.nn.functional.normalize(ahead - behind, dim=-1)
+    along = torch.nn.functional.normalize(landmarks[:, 42:48].mean(1) - landmarks[:, 36:42].mean(1), dim=-1)
     across = torch.stack([-along[..., 1], along[..., 0]], dim=-1)
-    return torch.stack([along, across], dim=-2)
+    return torch.stack([along, across], dim=-2) / scale[:, None, None]
 
 
 def solve(problem: Problem, start: Solution, *, fit_identity: bool, max_steps: int = MAX_STEPS) -> Solution:
@@ -136,7 +129,7 @@ def _step(problem: Problem, at: Solution, damping: Tensor, unit: Tensor, fit_ide
     residual, d_point = _residual(problem, at, derivative=True)  # (T, 2L), (T, 2L, 3): by a world point
     d_pose = _by_pose(problem, at, d_point)  # (T, 2L, 6)
     d_expression = _by_coefficients(d_point, model.actions)  # (T, 2L, A)
-    jacobian = torch.cat([d_pose, d_expression], dim=-1)  # (T, 2L, 6+A)
+    jacobian = problem.whitening @ torch.cat([d_pose, d_expression], dim=-1)  # (T, 2L, 6+A)
     hessian = jacobian.mT @ jacobian
     gradient = (jacobian.mT @ residual[..., None])[..., 0]
     hessian.diagonal(dim1=-2, dim2=-1)[:, 6:] += model.expression_precision
@@ -152,7 +145,7 @@ def _step(problem: Problem, at: Solution, damping: Tensor, unit: Tensor, fit_ide
 
     identity = at.identity
     if fit_identity:
-        d_identity = _by_coefficients(d_point, model.identity)  # (T, 2L, K)
+        d_identity = problem.whitening @ _by_coefficients(d_point, model.identity)  # (T, 2L, K)
         cross = (jacobian * free[:, None]).mT @ d_identity  # (T, 6+A, K)
         eliminated = torch.cholesky_solve(torch.cat([cross, gradient[..., None]], dim=-1), factor)
         groups = len(identity)
@@ -202,15 +195,16 @@ def _points(problem: Problem, at: Solution) -> Tensor:
 
 
 def _residual(problem: Problem, at: Solution, derivative: bool = False) -> tuple[Tensor, Tensor]:
-    """Whitened landmark error (T, 2L) and, if asked, its derivative by the world points (T, 2L, 3)."""
+    """Whitened error (T, 2L) and, if asked, the derivative (T, 2L, 3) of the upright error by the world points."""
     picture, depth = _project(problem, at)
-    residual = (problem.whitening @ (picture - problem.landmarks)[..., None])[..., 0].flatten(1)
+    error = (picture - problem.landmarks) @ problem.upright.mT  # (T, L, 2)
+    residual = error.flatten(1) @ problem.whitening.mT
     if not derivative:
         return residual, residual
     by_seen = (problem.intrinsics[:, None, :2] - picture[..., None] * problem.intrinsics[:, None, 2:]) / depth[
         ..., None
     ]
-    by_point = problem.whitening @ by_seen @ at.rotation[:, None]  # (T, L, 2, 3)
+    by_point = problem.upright[:, None] @ by_seen @ at.rotation[:, None]  # (T, L, 2, 3)
     return residual, by_point.flatten(1, 2)
 
 

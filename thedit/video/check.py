@@ -33,9 +33,10 @@ BATCH, BATCHES = 16, 40  # over which the loader is timed
 
 @dataclass(frozen=True)
 class Measurement:
-    """One row of the table; ``n`` frames. ``passed`` is None where there is no limit."""
+    """One row of the table: ``n`` frames of a split, or of ``all``. ``passed`` is None where there is no limit."""
 
     quantity: str
+    split: str
     unit: str
     value: float
     limit: str
@@ -54,7 +55,7 @@ def check(config: Config, folder: Path) -> pd.DataFrame:
     except OSError as error:
         raise UserError(f"{folder / 'qa.parquet'}: cannot be read; run 'thedit preprocess' first.") from error
     inputs = collect(load(config.data.spec), config.data.name)
-    rows = [_at_least("frames kept", "share", float((qa["status"] == "kept").mean()), 0.95, len(qa))]
+    rows = [_at_least("frames kept", "all", "share", float((qa["status"] == "kept").mean()), 0.95, len(qa))]
     if (inputs.root / "truth").is_dir():
         rows += _against_truth(store, inputs.root, config.data.heads.size)
     elif (weights.folder() / weights.REGISTRY["mediapipe"].file).is_file():
@@ -80,15 +81,21 @@ def _against_truth(store: FrameStore, root: Path, size: int) -> list[Measurement
     shift = (_pivot(fitted) - _pivot(true) * _depth_factor(fitted, true)).norm(dim=-1) / camera.RADIUS
     moved = (camera.project(points, fitted) - camera.project(points, true)).norm(dim=-1).mean(-1) * PIXELS
     frontal = camera.angles(camera.split(true)[0])[:, 0].abs() <= FRONTAL
-    n = int(frontal.sum())
-    jitter = _jitter(store, fitted, true)
-    return [
-        _at_most("rotation error, median", "degrees", turn[frontal].quantile(0.5), 2.5, n),
-        _at_most("rotation error, 95th percentile", "degrees", turn[frontal].quantile(0.95), 6.0, n),
-        _at_most("translation error, median", "share of the radius", shift[frontal].quantile(0.5), 0.03, n),
-        _at_most("reprojection error, median", f"pixels of {PIXELS}", moved[frontal].quantile(0.5), 3.0, n),
-        _at_most("jitter of a still head, median", "degrees a frame", jitter.quantile(0.5), 0.3, len(jitter)),
-    ]
+    jitter, still = _jitter(store, fitted, true)
+    measured = []
+    for split in sorted(store.index["split"].unique()):  # the landmark model was measured on people of train
+        of_split = torch.tensor((store.index["split"] == split).to_numpy())
+        for quantity, unit, values, rows, share, limit in (
+            ("rotation error, median", "degrees", turn, frontal, 0.5, 2.5),
+            ("rotation error, 95th percentile", "degrees", turn, frontal, 0.95, 6.0),
+            ("translation error, median", "share of the radius", shift, frontal, 0.5, 0.03),
+            ("reprojection error, median", f"pixels of {PIXELS}", moved, frontal, 0.5, 3.0),
+            ("jitter of a still head, median", "degrees a frame", jitter, still, 0.5, 0.3),
+        ):
+            chosen = values[rows & of_split]
+            if len(chosen):
+                measured.append(_at_most(quantity, split, unit, chosen.quantile(share), limit, len(chosen)))
+    return measured
 
 
 def _pivot(labels: Tensor) -> Tensor:
@@ -106,17 +113,17 @@ def _depth_factor(fitted: Tensor, true: Tensor) -> Tensor:
     return torch.stack([torch.ones_like(ratio), torch.ones_like(ratio), ratio], dim=-1)
 
 
-def _jitter(store: FrameStore, fitted: Tensor, true: Tensor) -> Tensor:
-    """Fitted turn from each frame to the next, degrees, where the true turn is next to nothing."""
+def _jitter(store: FrameStore, fitted: Tensor, true: Tensor) -> tuple[Tensor, Tensor]:
+    """Fitted turn (N,) from each frame to the next, degrees, and where (N,) the true turn is next to nothing."""
     index = store.index
     following = (
         (index["person"].shift(-1) == index["person"])
         & (index["clip"].shift(-1) == index["clip"])
         & (index["frame"].shift(-1) == index["frame"] + 1)
-    ).to_numpy()[:-1]
+    ).to_numpy()
     poses = [camera.split(labels)[0] for labels in (fitted, true)]
-    fitted_turn, true_turn = (camera.rotation_error(pose[:-1], pose[1:]) for pose in poses)
-    return fitted_turn[torch.tensor(following) & (true_turn < STILL)]
+    fitted_turn, true_turn = (camera.rotation_error(pose, pose.roll(-1, 0)) for pose in poses)
+    return fitted_turn, torch.tensor(following) & (true_turn < STILL)
 
 
 def _against_mediapipe(store: FrameStore, sources: list[Source]) -> list[Measurement]:
@@ -146,7 +153,7 @@ def _against_mediapipe(store: FrameStore, sources: list[Source]) -> list[Measure
         return []
     first, second = (torch.from_numpy(np.stack(rotations)).float() for rotations in (fitted, other))
     apart = camera.rotation_error(first, second)
-    return [_at_most("rotation against MediaPipe, median", "degrees", apart.quantile(0.5), 5.0, len(apart))]
+    return [_at_most("rotation against MediaPipe, median", "all", "degrees", apart.quantile(0.5), 5.0, len(apart))]
 
 
 def _loader_speed(store: FrameStore) -> list[Measurement]:
@@ -161,12 +168,12 @@ def _loader_speed(store: FrameStore) -> list[Measurement]:
         pass
     loaded = 3 * BATCH * BATCHES
     rate = loaded / (time.perf_counter() - start)
-    return [_at_least(f"pictures loaded, {store.size} x {store.size}", "a second", rate, 500, loaded)]
+    return [_at_least(f"pictures loaded, {store.size} x {store.size}", "all", "a second", rate, 500, loaded)]
 
 
-def _at_most(quantity: str, unit: str, value: Tensor, limit: float, n: int) -> Measurement:
-    return Measurement(quantity, unit, float(value), f"<= {limit:g}", n, bool(value <= limit))
+def _at_most(quantity: str, split: str, unit: str, value: Tensor, limit: float, n: int) -> Measurement:
+    return Measurement(quantity, split, unit, float(value), f"<= {limit:g}", n, bool(value <= limit))
 
 
-def _at_least(quantity: str, unit: str, value: float, limit: float, n: int) -> Measurement:
-    return Measurement(quantity, unit, value, f">= {limit:g}", n, value >= limit)
+def _at_least(quantity: str, split: str, unit: str, value: float, limit: float, n: int) -> Measurement:
+    return Measurement(quantity, split, unit, value, f">= {limit:g}", n, value >= limit)

@@ -14,6 +14,7 @@ import torch
 from thedit import camera
 from thedit.config import Preprocess
 from thedit.fitting import Fit, fit_clip
+from thedit.fitting.model import landmark_model
 from thedit.video import crop
 from thedit.video.smooth import smooth_poses
 
@@ -43,7 +44,8 @@ def fit(landmarks: np.ndarray, frames: np.ndarray, width: int, height: int, sett
     points = torch.from_numpy(landmarks / scale).float()
     some = torch.linspace(0, len(frames) - 1, min(FIRST_FRAMES, len(frames))).round().long()
     guess = 2 * float(np.median(np.ptp(landmarks, axis=1).max(1)))
-    first = fit_clip(points[some], camera.intrinsics(camera.FOCAL * guess / scale, centre))
+    model = landmark_model(settings.landmarks)
+    first = fit_clip(points[some], camera.intrinsics(camera.FOCAL * guess / scale, centre), model=model)
     sides = crop.sides(first.camera.numpy(), scale)
     if settings.crop == "fixed":
         sides = np.full(len(frames), np.median(sides))
@@ -52,7 +54,7 @@ def fit(landmarks: np.ndarray, frames: np.ndarray, width: int, height: int, sett
         sides = np.interp(frames, frames[some.numpy()], sides)
         boxes = crop.aligned(landmarks, sides * settings.enlarge, frames, width, height)
     lenses = torch.stack([camera.intrinsics(camera.FOCAL * side / scale, centre) for side in sides])
-    fitted = fit_clip(points, lenses, identity=first.identity[0])
+    fitted = fit_clip(points, lenses, identity=first.identity[0], model=model)
     cam2world, intrinsics = camera.split(fitted.camera)
     steady = torch.from_numpy(smooth_poses(cam2world.numpy(), frames, np.array(camera.PIVOT)))
     labels = camera.crop(camera.label(steady, intrinsics), torch.from_numpy(boxes / scale).float())
