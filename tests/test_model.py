@@ -41,6 +41,7 @@ ABLATIONS = [
     {"motion_code": 8},
     {"super_resolution": False},
     {"augment_driving": False},
+    {"motion_dropout": 0.5},
     {"cross_every": 0},
     {"cross_face": 0.0, "identity": 0.0, "perceptual": 0.0},
 ]
@@ -62,6 +63,16 @@ def test_planes_without_factors_are_canonical_plus_identity(method):
     still = network.still(code)
     moved = still + network.motion.combine(torch.zeros(2, 5, 8, 8))
     assert torch.equal(moved, network.canonical + network.identity(code))
+
+
+def test_without_motion_the_driver_changes_nothing():
+    method = build(motion_dropout=1.0)
+    codes = method.network.encode(frames(2, SIZE).image)
+    pictures = []
+    for motion in (codes.motion, codes.motion + 1):
+        _, made = method._forward(codes, motion, frames(2, SIZE).camera, 0, torch.Generator().manual_seed(0))
+        pictures.append(made.full)
+    assert torch.equal(*pictures)
 
 
 def test_displacement_is_linear_in_the_factors(method):

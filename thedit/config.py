@@ -73,8 +73,8 @@ class Train(Section):
     """The trainer, the same for every method."""
 
     preset: Literal["tiny", "small", "paper"] = Field("tiny", description="size of every network")
-    images: Positive = Field(6000, description="training pairs seen in all")
-    batch: Positive = Field(8, description="pairs an optimiser step")
+    images: Positive = Field(9000, description="training pairs seen in all")
+    batch: Positive = Field(4, description="pairs an optimiser step")
     accumulate: Positive = Field(1, description="parts that a batch is computed in, to save memory")
     augment: bool = Field(True, description="random colours, mirroring and crops, the same for both of a pair")
     learning_rate: float = Field(3e-3, gt=0, description="Adam's step size")

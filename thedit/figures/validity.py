@@ -11,18 +11,18 @@ BLUE, ORANGE, GREY = "#1f5fa8", "#d98c3f", "#888888"
 
 def draw(table: pd.DataFrame) -> Figure:
     """Three panels of the rows of ``table`` (see `metrics.tables.VALIDITY`): pose, identity, expression."""
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
-    pose, identity, expression = figure.subplots(1, 3, width_ratios=(1, 1, 1.3))
+    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    pose, identity, expression = figure.subplots(1, 3, width_ratios=(1, 1, 1.2))
     _by_yaw(pose, table[table["metric"] == "pose"], {"median": BLUE, "p95": GREY})
     pose.axhline(POSE, color=BLUE, linestyle="--", linewidth=0.8)
     pose.set(title="APD: error of the fitted pose", ylabel="degrees", ylim=(0, None))
     csim = table[table["metric"] == "csim"]
     _by_yaw(identity, csim, {"auc": BLUE, "tar at far 1 %": ORANGE})
     identity.axhline(AUC, color=BLUE, linestyle="--", linewidth=0.8)
-    identity.set(title="CSIM: telling one person from two", ylim=(0, 1.02))
+    identity.set(title="CSIM: one person or two?", ylim=(0, 1.02))
     _variants(expression, table[(table["metric"] == "aed") & (table["statistic"] == "spearman")])
     expression.axvline(RANK, color=BLUE, linestyle="--", linewidth=0.8)
-    expression.set(title="AED: rank correlation with the truth")
+    expression.set(title="AED: rank correlation")
     return figure
 
 
@@ -34,8 +34,10 @@ def _by_yaw(axis: Axes, table: pd.DataFrame, colours: dict[str, str]) -> None:
         axis.fill_between(places, rows["ci_low"], rows["ci_high"], color=colour, alpha=0.15, linewidth=0)
         axis.plot(places, rows["value"], color=colour, marker="o", markersize=4, label=statistic)
     axis.set_xticks(range(len(BINS)), [name.removeprefix("yaw ").replace(" to ", "–") for name in BINS])
+    axis.tick_params(axis="x", labelsize=7)
     axis.set_xlabel("yaw, degrees")
-    axis.legend(fontsize=7)
+    axis.set_xlim(-0.3, len(BINS) - 0.7)
+    axis.legend(fontsize=7, loc="lower right")
 
 
 def _variants(axis: Axes, table: pd.DataFrame) -> None:
@@ -52,4 +54,4 @@ def _variants(axis: Axes, table: pd.DataFrame) -> None:
     axis.tick_params(axis="y", length=0, labelsize=7)
     axis.set_xlim(0, 1)
     axis.invert_yaxis()
-    axis.legend(fontsize=7, loc="lower right")
+    axis.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.4, -0.08), ncols=2)

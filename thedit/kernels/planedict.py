@@ -49,7 +49,7 @@ def combine(q: Tensor, factors: Tensor) -> Tensor:
 
         return planedict_triton.combine(q, factors)
     with torch.autocast(q.device.type, enabled=False):
-        product = q @ factors.to(q.dtype).permute(2, 3, 1, 0)  # (U, V, C, B)
+        product = q @ factors.to(q.dtype).permute(2, 3, 1, 0).contiguous()  # (U, V, C, B)
     return product.permute(3, 2, 0, 1)
 
 
@@ -90,7 +90,7 @@ class _Orthonormalise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, w: Tensor) -> tuple[Tensor, Tensor]:
-        q, r1, doubtful = _cholesky_round(w)
+        q, r1, doubtful = _cholesky_round(w.contiguous())  # torch multiplies strided small matrices one by one
         q, r2, _ = _cholesky_round(q)
         ctx.save_for_backward(q, r2 @ r1, doubtful)
         ctx.mark_non_differentiable(doubtful)
@@ -100,7 +100,7 @@ class _Orthonormalise(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> Tensor:
         q, r, doubtful = ctx.saved_tensors
-        grad = grad.masked_fill(doubtful[..., None, None], 0)
+        grad = grad.masked_fill(doubtful[..., None, None], 0).contiguous()
         inner = -(grad.transpose(-1, -2) @ q)  # (U, V, N, N)
         symmetric = inner.tril() + inner.tril(-1).transpose(-1, -2)
         right = grad + q @ symmetric

@@ -21,11 +21,12 @@ class CoefficientTriplanes(PlaneDict):
     """Tri-planes of the source, displaced by a generator that sees only the driver's expression coefficients.
 
     ``options`` as in `PlaneDict`. Identity cannot leak through the coefficients, so that neither the cross-identity
-    step nor the augmentation of the driving picture is needed.
+    step nor the augmentation of the driving picture is needed, nor pictures without motion, nor a narrow motion code.
     """
 
     def __init__(self, preset: str, size: int, **options: Any):
-        super().__init__(preset, size, **{"dictionary": False, "cross_every": 0, "augment_driving": False} | options)
+        unneeded = {"cross_every": 0, "augment_driving": False, "motion_dropout": 0.0}
+        super().__init__(preset, size, **{"dictionary": False, "motion_code": 64} | unneeded | options)
         code = self.options.motion_code
         self.mapping = nn.ModuleList([Linear(52, code), Linear(code, code)])
 

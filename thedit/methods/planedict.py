@@ -112,6 +112,9 @@ class PlaneDict(Method):
     ) -> tuple[Tensor, Pictures]:
         """Planes and pictures of sources in the driving motion (B, M)."""
         motion = self.network.condition(codes.motion, driving)
+        if self.options.motion_dropout:
+            kept = torch.rand(len(motion), 1, generator=random) >= self.options.motion_dropout
+            motion = motion * kept.to(motion.device, non_blocking=True)
         planes = self.network.planes(self.network.still(codes.identity), motion)
         jitter = torch.Generator(planes.device).manual_seed(step)
         size = self.network.neural_size(step)

@@ -44,6 +44,10 @@ class Options(Section):
     augment_driving: bool = Field(
         False, description="change colour, scale and place of the driving picture, so that identity cannot leak from it"
     )
+    motion_dropout: Share = Field(
+        0.0,
+        description="share of the training pictures made without motion, so that identity has to come from the source",
+    )
     cross_every: Annotated[int, Field(ge=0)] = Field(2, description="every so many steps is cross-identity; 0: none")
     perceptual: NonNegative = Field(1.0, description="weight of the feature loss")
     photometric: NonNegative = Field(10.0, description="weight of L1, of the full picture and of the rendered one")
@@ -69,11 +73,11 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "tiny": {
         "identity_code": 128,
-        "motion_code": 32,
+        "motion_code": 8,
         "encoder_width": 1024,
         "width": 1024,
         "limit": 96,
-        "plane_size": 64,
+        "plane_size": 32,
         "plane_channels": 16,
         "bases": 10,
         "grid": 32,
@@ -84,6 +88,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "neural_start": 32,
         "super_widths": (32, 16),
         "augment_driving": True,
+        "motion_dropout": 0.5,
         "cross_every": 8,
         "parts": 40.0,
         "identity": 1.0,

@@ -8,7 +8,9 @@ from thedit.config import Preprocess
 from thedit.video.track import Track, box, spread
 
 OUTSIDE = 3  # landmarks that may lie beyond the picture's edge, or the crop's
-MISFIT = 0.12  # largest distance of fitted from detected landmarks, in eye distances
+# Largest distance of fitted from detected landmarks, in eye distances. Followed faces reach 0.078 in seven real clips
+# (1,890 frames, 99 % below 0.062) and 0.100 in AnnyHeads (2,230 frames, 99 % below 0.066).
+MISFIT = 0.12
 SHARP = 100.0  # sharpness at which a frame loses half its quality
 BOX = 5.2  # side of the crop over the spread of a frontal face's landmarks, a little less than it is
 OPEN = 0.25  # height over width of an open eye
