@@ -10,7 +10,7 @@ import torch
 from thedit import camera
 from thedit.fitting import fit_clip, fit_frames
 from thedit.fitting.calibration import SHRINK_PERSON, Sample, measure
-from thedit.fitting.model import landmark_model
+from thedit.fitting.model import CALIBRATED, landmark_model
 from thedit.fitting.solver import pose_from_weak_perspective
 from thedit.heads import assets
 
@@ -163,8 +163,10 @@ def test_what_a_person_shares_does_not_average_out(model):
 
 
 @pytest.mark.skipif(not Path(assets.PATH).is_file(), reason="needs the head assets ('thedit heads assets')")
-def test_the_packaged_model_is_that_of_the_head_assets(model):
+@pytest.mark.parametrize("detector", CALIBRATED)
+def test_the_packaged_model_is_that_of_the_head_assets(detector):
     heads = assets.load()
+    model = landmark_model(detector)
     assert torch.allclose(model.identity.float(), heads.identity[:, heads.landmarks])
     assert torch.allclose(model.actions.float(), heads.actions[:, heads.landmarks])
     moved = (model.mean - heads.mean[heads.landmarks]).norm(dim=1)

@@ -51,6 +51,17 @@ def test_perfect_measurements_are_perfectly_valid_and_noise_costs(tmp_path):
     tables.write(perfect.assign(**stamp), tables.VALIDITY, tmp_path / "validity.parquet")
 
 
+def test_the_plot_shows_what_the_table_says():
+    from thedit.figures.validity import BINS, draw
+
+    table = validity(sample(0.3), SUITE)
+    pose, identity, expression = draw(table).axes
+    medians = [pick(table, "pose", "median", group) for group in BINS if group in set(table["group"])]
+    assert pose.lines[0].get_ydata().tolist() == medians
+    assert [line.get_label() for line in identity.lines[:2]] == ["auc", "tar at far 1 %"]
+    assert len(expression.patches) == 2 * len(expression.get_yticklabels())
+
+
 def test_frames_without_a_face_are_counted():
     whole = sample(0.1)
     blind = whole.camera.copy()
