@@ -5,25 +5,20 @@ to be the true frame, and the source the first true frame of a clip unless --sou
 """
 
 import json
+import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import pandas as pd
 import torch
 import typer
-from tqdm import tqdm
 
-from metrics import aggregate, folders, suite, tables
-from metrics.measure import Measurer, pixel_sha256
-from metrics.run import rows
-from metrics.score import Pair
+from metrics import aggregate, clips, suite, tables
 from metrics.text import readable
-from thedit import camera, provenance
+from thedit import provenance
 from thedit.config import digest
 from thedit.errors import UserError
-
-PROTOCOL = "folders"
 
 
 def main(
@@ -37,14 +32,13 @@ def main(
         int, typer.Option(min=1, help="bootstrap resamples, clustered by person (PERSON/CLIP) or clip")
     ] = 1000,
     seed: Annotated[int, typer.Option(help="seed of the bootstrap")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="processes; the values do not depend on it")] = os.cpu_count() or 1,
 ) -> None:
     """Write frames.parquet and metrics.parquet to --out and print the table."""
+    torch.set_num_threads(1)  # here as in the workers: the processes are the parallelism
     overrides = dict(_override(value) for value in backend or [])
-    measurer = Measurer(suite.load(suite_name, overrides))
-    scores = []
-    for name, ours, theirs in tqdm(list(folders.paired(pred, target)), desc="clips", unit="clip"):
-        scores += score_clip(name, folders.frames(ours), folders.frames(theirs), _source(source, name), measurer, pred)
-    table = pd.DataFrame(scores)
+    suite.load(suite_name, overrides)  # says what is missing before any work begins
+    table = pd.DataFrame(clips.score(clips.find(pred, target, source), suite_name, overrides, jobs))
     stamp = {
         "seed": seed,
         "config_hash": digest([suite_name, overrides, resamples]),
@@ -59,38 +53,6 @@ def main(
     print(f"All variants: {out / 'metrics.parquet'}; a value a frame: {out / 'frames.parquet'}")
 
 
-def score_clip(
-    name: str, predictions: list[Any], targets: list[Any], source: Any, measurer: Measurer, folder: Path
-) -> list[dict[str, Any]]:
-    """Score rows of one clip whose driving frames are its true frames, seen by the default camera."""
-    if len(predictions) != len(targets):
-        raise UserError(f"{folder}: clip '{name}' has {len(predictions)} frames, its target {len(targets)}.")
-    if predictions[0].shape != targets[0].shape:
-        raise UserError(f"{folder}: clip '{name}' has frames of {predictions[0].shape}, its target {targets[0].shape}.")
-    view = camera.label(camera.orbit(0.0, 0.0), camera.intrinsics()).expand(len(targets), -1)
-    pair = Pair(
-        predictions=predictions,
-        reasons=[""] * len(predictions),
-        drivers=targets,
-        targets=targets,
-        source=targets[0] if source is None else source,
-        person=targets[:: max(1, len(targets) // 8)],
-        requested=view,
-        driving=view,
-    )
-    labels = {"method": folder.name, "method_version": "", "dataset": "", "split": "", "protocol": PROTOCOL}
-    labels |= {"pair": name, "source_id": name, "driver_id": name}
-    digests = [pixel_sha256(picture) for picture in predictions], [pixel_sha256(picture) for picture in targets]
-    found = rows(pair, measurer, labels, *digests)
-    return [row for row in found if not str(row["variant"]).endswith("@camera")]  # nobody asked for a camera
-
-
-def _source(folder: Path | None, name: str) -> Any:
-    if folder is None:
-        return None
-    return folders.frames(folders.clips(folder).get(name) or folders.clips(folder / name)["."])[0]
-
-
 def _override(value: str) -> tuple[str, str]:
     role, separator, name = value.partition("=")
     if not separator:
@@ -99,7 +61,6 @@ def _override(value: str) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    torch.set_grad_enabled(False)
     try:
         typer.run(main)
     except UserError as error:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from metrics import folders, images, tables
+from metrics import clips, folders, images, tables
 from thedit.errors import UserError
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -44,6 +44,20 @@ def test_folders_without_frames_are_errors(tmp_path):
         folders.frames(folders.clips(tmp_path)["broken"])
 
 
+def test_sources_are_pictures_named_as_clips_or_in_folders_of_that_name(tmp_path):
+    for side in ("pred", "target"):
+        write(tmp_path / side, "a", 2)
+        write(tmp_path / side, "b/one", 2)
+    write(tmp_path / "source", "a", 1)
+    write(tmp_path / "source", "b", 1)
+    (tmp_path / "source" / "b" / "000.png").rename(tmp_path / "source" / "b" / "one.png")
+    found = clips.find(*(tmp_path / side for side in ("pred", "target", "source")))
+    assert [clip.source.relative_to(tmp_path).as_posix() for clip in found] == ["source/a/000.png", "source/b/one.png"]
+    (tmp_path / "source" / "b" / "one.png").unlink()
+    with pytest.raises(UserError, match="no source picture for clip 'b/one'"):
+        clips.find(*(tmp_path / side for side in ("pred", "target", "source")))
+
+
 def run(folder, *arguments):
     command = [sys.executable, "-m", "metrics", *map(str, arguments)]
     environment = {"PYTHONPATH": str(Path(__file__).resolve().parents[1]), "PATH": "", "OMP_NUM_THREADS": "1"}
@@ -59,9 +73,12 @@ def test_the_program_works_alone_in_any_folder(tmp_path):
         picture = images.enlarge(np.ascontiguousarray(face[10 * number : 10 * number + side, :side]), 128)
         noisy = (picture + rng.integers(-9, 10, picture.shape)).clip(0, 255).astype(np.uint8)
         for name, values in (("target", picture), ("pred", noisy)):
-            path = tmp_path / name / "clip" / f"{number}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(values).save(path)
+            for clip in ("one", "two"):
+                path = tmp_path / name / clip / f"{number}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(values).save(path)
+    alone = run(tmp_path, "--pred", "pred", "--target", "target", "--resamples", 10, "--jobs", 1, "--out", "alone")
+    assert alone.returncode == 0, alone.stderr
     done = run(tmp_path, "--pred", "pred", "--target", "target", "--suite", "embedded", "--resamples", 10)
     assert done.returncode == 0, done.stderr
     assert "csim" in done.stdout and "dlib-resnet" in done.stdout
@@ -71,6 +88,10 @@ def test_the_program_works_alone_in_any_folder(tmp_path):
     assert values["csim", "target"] > 0.9
     assert values["apd", "geodesic-degrees"] < 10
     assert len(pd.read_parquet(tmp_path / "metrics-out" / "frames.parquet")) > 0
+    for name in ("frames", "metrics"):
+        assert (tmp_path / "alone" / f"{name}.parquet").read_bytes() == (
+            tmp_path / "metrics-out" / f"{name}.parquet"
+        ).read_bytes()
 
 
 def test_mistakes_end_in_one_sentence(tmp_path):
@@ -78,5 +99,5 @@ def test_mistakes_end_in_one_sentence(tmp_path):
     write(tmp_path / "target", "a", 3)
     done = run(tmp_path, "--pred", "pred", "--target", "target")
     assert done.returncode == 2
-    assert done.stderr.strip().endswith("metrics: pred: clip 'a' has 2 frames, its target 3.")
+    assert done.stderr.strip().endswith("metrics: pred: clip 'a' has 2 frames, its target 3; give both as many.")
     assert "Traceback" not in done.stderr
