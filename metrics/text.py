@@ -2,6 +2,8 @@
 
 import io
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import pandas as pd
 from rich.box import SIMPLE_HEAD
@@ -28,28 +30,29 @@ SHOWN = {
 }
 
 
-def readable(metrics: pd.DataFrame) -> str:
+def readable(metrics: pd.DataFrame, outside: Mapping[str, Mapping[str, str]] = MappingProxyType({})) -> str:
     """One table a protocol (schema `metrics.tables.METRICS`): a row a metric, a column a method.
 
-    Each cell has the value, its 95 % interval, and how many frames could not be measured.
+    Each cell has the value, its 95 % interval, and how many frames could not be measured. ``outside`` has, by protocol,
+    methods that it does not apply to, and why.
     """
     output = io.StringIO()
     console = Console(width=1000, file=output, force_terminal=False)
     for protocol, rows in metrics.groupby("protocol"):
-        console.print(_table(str(protocol), rows))
+        console.print(_table(str(protocol), rows, outside.get(str(protocol), {})))
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
 
 
-def _table(protocol: str, rows: pd.DataFrame) -> Table:
+def _table(protocol: str, rows: pd.DataFrame, outside: Mapping[str, str]) -> Table:
     cells = rows.set_index(["metric", "variant", "method"]).sort_index()
-    methods = sorted(rows["method"].unique())
+    methods = sorted({*rows["method"], *outside})
     table = Table(title=protocol, title_justify="left", box=SIMPLE_HEAD)
     for heading in ("metric", "variant", "network", *methods):
         table.add_column(heading)
     for (metric, variant), better in SHOWN.items():
         if (metric, variant) in cells.index.droplevel("method"):
             backend = cells.loc[(metric, variant)]["backend"].iloc[0]
-            values = (_cell(cells, (metric, variant, method)) for method in methods)
+            values = (outside.get(method) or _cell(cells, (metric, variant, method)) for method in methods)
             table.add_row(f"{metric} {better}", variant, backend, *values)
     return table
 

@@ -125,7 +125,9 @@ def test_scores_and_aggregates_follow_their_schemas(tmp_path):
     assert pick(table, "psnr", "target").n == 12
     assert 20 < pick(table, "psnr", "target").value < 40
     assert pick(table, "frechet", "driver").n == pick(table, "frechet", "driver").n_reference == 12
-    assert "psnr" in readable(table)
+    text = readable(table, {"self": {"one": "", "flat": "no camera control"}})
+    assert "psnr" in text
+    assert text.count("no camera control") == text.count("↑") + text.count("↓") > 0  # in every row
 
 
 def test_two_runs_give_the_same_bytes_and_the_order_of_rows_does_not_matter(tmp_path):

@@ -102,7 +102,9 @@ def table(config: ConfigFile = Path("config/config.yaml")) -> None:
     from metrics.text import readable
     from thedit.config import load
     from thedit.evaluation import layout
+    from thedit.figures.table import outside
 
-    path = layout.run(load(config)) / "metrics.parquet"
-    typer.echo(readable(tables.read(path, tables.METRICS)))
+    settings = load(config)
+    path = layout.run(settings) / "metrics.parquet"
+    typer.echo(readable(tables.read(path, tables.METRICS), outside(settings)))
     typer.echo(f"All variants with their intervals, counts and provenance: {path}")

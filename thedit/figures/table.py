@@ -51,10 +51,8 @@ def of_run(config: Config) -> list[Table]:
     folder = layout.run(config)
     metrics, cost = pd.read_parquet(folder / "metrics.parquet"), pd.read_parquet(folder / "cost.parquet")
     tables = []
-    for protocol in config.evaluation.protocols:
-        rows = metrics[metrics["protocol"] == protocol]
-        outside = {method: _outside(config, method, protocol) for method in config.methods}
-        tables.append(compare(protocol, rows, outside))
+    for protocol, methods in outside(config).items():
+        tables.append(compare(protocol, metrics[metrics["protocol"] == protocol], methods))
     return [*tables, costs(cost)]
 
 
@@ -121,6 +119,17 @@ def _measured(group: pd.DataFrame, method: str, outside: str) -> Cell:
     return value, ", ".join(part for part in (spread, failed) if part)
 
 
+def outside(config: Config) -> dict[str, dict[str, str]]:
+    """For each protocol of a run the reason why it does not apply to a method, or nothing, by method."""
+    return {
+        protocol: {method: _outside(config, method, protocol) for method in config.methods}
+        for protocol in config.evaluation.protocols
+    }
+
+
 def _outside(config: Config, method: str, protocol: str) -> str:
-    made = pd.read_parquet(layout.predictions(config, method, protocol) / "predictions.parquet")
+    path = layout.predictions(config, method, protocol) / "predictions.parquet"
+    if not path.is_file():
+        return "not made yet"
+    made = pd.read_parquet(path)
     return str(made["reason"].iloc[0]) if (made["status"] == "not applicable").all() else ""
