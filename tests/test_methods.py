@@ -122,7 +122,8 @@ def test_fomm_moves_the_source_keypoint_to_the_driving_one():
 
 
 def test_the_jacobian_of_a_deformation_is_its_derivative():
-    deformation = Deformation(2, generator(), torch.zeros(1, dtype=torch.float64))
+    torch.manual_seed(0)
+    deformation = Deformation(2, torch.zeros(1, dtype=torch.float64))
     points = 1.6 * torch.rand(2, 5, 2, generator=generator(1), dtype=torch.float64) - 0.8
     numeric = torch.autograd.functional.jacobian(deformation, points)  # (2, 5, 2, 2, 5, 2)
     own = torch.stack([torch.stack([numeric[b, n, :, b, n] for n in range(5)]) for b in range(2)])
@@ -130,7 +131,8 @@ def test_the_jacobian_of_a_deformation_is_its_derivative():
 
 
 def test_keypoints_that_follow_a_deformation_cost_nothing():
-    deformation = Deformation(3, generator(), torch.zeros(1))
+    torch.manual_seed(0)
+    deformation = Deformation(3, torch.zeros(1))
     moved = keypoints()
     original = Keypoints(deformation(moved.position), deformation.jacobian(moved.position) @ moved.jacobian)
     position, jacobian = equivariance_losses(original, moved, deformation)
@@ -139,7 +141,8 @@ def test_keypoints_that_follow_a_deformation_cost_nothing():
 
 
 def test_a_deformed_picture_shows_the_point_that_the_deformation_names():
-    deformation = Deformation(2, generator(), torch.zeros(1))
+    torch.manual_seed(0)
+    deformation = Deformation(2, torch.zeros(1))
     ramp = grid(32, 32, torch.zeros(1)).permute(2, 0, 1).expand(2, 2, 32, 32)  # each pixel holds its own place
     points = grid(32, 32, torch.zeros(1))[8:24, 8:24]
     wanted = deformation(points.reshape(1, -1, 2).expand(2, -1, -1)).mT.unflatten(-1, (16, 16))

@@ -81,6 +81,11 @@ def angles(cam2world: Tensor) -> Tensor:
     return torch.rad2deg(torch.stack([yaw, pitch, roll], dim=-1))
 
 
+def pivot(like: Tensor) -> Tensor:
+    """`PIVOT` (3,), made on the device and in the type of ``like``."""
+    return torch.stack([torch.full((), value, dtype=like.dtype, device=like.device) for value in PIVOT])
+
+
 def project(points: Tensor, labels: Tensor) -> Tensor:
     """Project world points (..., N, 3) with labels (..., 25) to normalised picture coordinates (..., N, 2)."""
     cam2world, camera_intrinsics = split(labels)

@@ -27,8 +27,9 @@ WINDOW = 30
 
 def run(device: str, preset: str) -> Iterator[Record]:
     """Errors of kernels and streaming path, each with its limit and whether it ``passed``."""
-    for case, value, limit in (*_planedict(device), *_render(device), *_stream(device, preset)):
-        yield _record(device, case, value, limit)
+    for checks in (_planedict(device), _render(device), _stream(device, preset), _replay(device, preset)):
+        for case, value, limit in checks:
+            yield _record(device, case, value, limit)
 
 
 def training(device: str, preset: str, steps: int, batch: int) -> Iterator[Record]:
@@ -155,12 +156,25 @@ def _stream(device: str, preset: str) -> Iterator[tuple[str, float, float]]:
             yield f"{name}: RMS difference, 0.01 is 40 dB PSNR", rms, 0.01
 
 
-def _curve(device: str, preset: str, precision: str, seed: int, steps: int, batch: int) -> list[float]:
+def _replay(device: str, preset: str) -> Iterator[tuple[str, float, float]]:
+    """Losses of a training whose steps are replayed on the GPU, against one whose steps run as they are."""
+    if device != "cpu":
+        plain, replayed = (_curve(device, preset, "fp32", 0, 16, 4, replay) for replay in (False, True))
+        error = max(abs(a - b) / abs(a) for a, b in zip(plain, replayed))
+        yield f"training, {preset}, fp32: replayed steps, largest relative difference of the loss", error, 1e-2
+
+
+def _curve(
+    device: str, preset: str, precision: str, seed: int, steps: int, batch: int, replay: bool = True
+) -> list[float]:
+    """Total losses of a training on made-up pairs."""
     from thedit.training.distributed import Group
 
     processes = Group(0, 1, torch.device(device))
     with tempfile.TemporaryDirectory() as folder:
         trainer = make_trainer(preset, precision, batch, seed, False, Path(folder), processes)  # type: ignore[arg-type]
+        if not replay:
+            trainer.replay = None
         pool = [pairs(batch, SIZES[preset], device, seed=index) for index in range(8)]
         totals = [torch.stack(list(trainer.make_step(pool[step % 8]).values())).sum() for step in range(steps)]
     return torch.stack(totals).float().tolist()

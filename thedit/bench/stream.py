@@ -14,7 +14,7 @@ from thedit.shards.batch import FrameBatch
 
 Precision = Literal["fp32", "bf16"]
 FRAMES_PER_SECOND = {("paper", "cuda"): 300, ("tiny", "cpu"): 15}
-SIZES = {"tiny": 64, "small": 128, "paper": 256}
+SIZES = {"tiny": 64, "small": 256, "paper": 256}
 
 
 def run(device: str, preset: str, precision: Precision, compiled: bool, repetitions: int) -> Iterator[Record]:

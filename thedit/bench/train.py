@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 
 from thedit.bench.frames import pairs
-from thedit.bench.measure import Record, Work, default_device, measure
+from thedit.bench.measure import MIB, Record, Work, default_device, measure
 from thedit.bench.stream import SIZES
 from thedit.config import Config
 from thedit.errors import UserError
@@ -64,6 +64,8 @@ def steps(
                     batch=batch,
                     gpus=processes.size,
                 )
+                if processes.device.type == "cuda":  # what is recorded for replaying keeps its memory
+                    record["peak_mib"] = torch.cuda.max_memory_reserved() / MIB
                 records.append(record | {"images_per_second": 1e3 * batch / record["median_ms"]})
         if processes.first:
             yield from records

@@ -1,8 +1,5 @@
-"""Renders a whole data set with several processes; finished clips are kept."""
+"""Renders a whole data set with several processes, on the GPU if there is one; finished clips are kept."""
 
-import ctypes
-import os
-import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import groupby
@@ -13,6 +10,7 @@ from tqdm import tqdm
 
 from thedit.config import Heads
 from thedit.heads.dataset import Clip, clips, fingerprint, finished, record, write_sheet
+from thedit.processes import die_with_parent
 
 
 def render(heads: Heads, out: str | Path, assets: str | Path, jobs: int) -> None:
@@ -28,12 +26,12 @@ def render(heads: Heads, out: str | Path, assets: str | Path, jobs: int) -> None
 
 def _run(tasks: list[list[Clip]], heads: Heads, folder: Path, assets: Path, key: str, jobs: int) -> Iterator[int]:
     if jobs == 1:
-        _start(heads, assets)
+        _prepare(heads, assets)
         yield from (_person(task, heads, folder, key) for task in tasks)
         return
     # Spawned, not forked: warp's and torch's threads don't survive a fork.
     context = get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, max(len(tasks), 1)), context, _start, (heads, assets, os.getpid())) as pool:
+    with ProcessPoolExecutor(min(jobs, max(len(tasks), 1)), context, _start, (heads, assets)) as pool:
         futures = [pool.submit(_person, task, heads, folder, key) for task in tasks]
         try:
             yield from (future.result() for future in as_completed(futures))
@@ -45,21 +43,24 @@ def _run(tasks: list[list[Clip]], heads: Heads, folder: Path, assets: Path, key:
 _renderer = None
 
 
-def _start(heads: Heads, assets: Path, parent: int | None = None) -> None:
-    """Prepare this process; a child dies with its parent."""
+def _start(heads: Heads, assets: Path) -> None:
+    """Prepare a worker: the processes are the parallelism."""
+    import torch
+
+    die_with_parent()
+    torch.set_num_threads(1)
+    _prepare(heads, assets)
+
+
+def _prepare(heads: Heads, assets: Path) -> None:
+    """Prepare this process."""
     global _renderer
     import torch
 
     from thedit.heads.assets import load
     from thedit.heads.renderer import Renderer
 
-    if parent is not None:
-        death_signal = 1  # PR_SET_PDEATHSIG
-        ctypes.CDLL(None).prctl(death_signal, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-        torch.set_num_threads(1)
-    _renderer = Renderer(load(assets), heads.size)
+    _renderer = Renderer(load(assets), heads.size, "cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _person(task: list[Clip], heads: Heads, folder: Path, key: str) -> int:

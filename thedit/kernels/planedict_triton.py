@@ -42,9 +42,12 @@ COLUMNS = 7
 def displace(w: Tensor, factors: Tensor) -> Tensor:
     """Displacement (B, C, U, V), float32, of w (U, V, C, N) and factors (B, N, U, V).
 
-    Badly conditioned positions are computed as `planedict.displace` does, with the same `ValueError`.
+    Badly conditioned positions are computed as `planedict.displace` does, with the same `ValueError`. Inside a CUDA
+    graph, where nothing can be decided, they are NaN.
     """
     out, doubtful = _Displace.apply(w.permute(2, 3, 0, 1).float(), factors.float())
+    if out.is_cuda and torch.cuda.is_current_stream_capturing():
+        return out.masked_fill(doubtful, torch.nan)
     if not doubtful.any():
         return out
     q = planedict.orthonormalise(w[doubtful].double().unsqueeze(0))  # (1, K, C, N)

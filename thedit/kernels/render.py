@@ -92,10 +92,11 @@ def density(planes: Tensor, decoder: Decoder, points: Tensor) -> Tensor:
 def sample_planes(planes: Tensor, points: Tensor) -> Tensor:
     """Mean (B, P, F) of the bilinear samples of planes (B, 3, F, R, R) at world points (B, P, 3)."""
     batch, _, channels = planes.shape[:3]
-    grid = torch.stack([points[..., axes] for axes in PLANE_AXES], dim=1) / HALF_SIDE  # (B, 3, P, 2)
+    axes = points.unbind(-1)
+    grid = torch.stack([torch.stack([axes[i], axes[j]], dim=-1) for i, j in PLANE_AXES], dim=1) / HALF_SIDE
     samples = functional.grid_sample(
         planes.flatten(0, 1).to(grid.dtype),
-        grid.reshape(3 * batch, -1, 1, 2),
+        grid.reshape(3 * batch, -1, 1, 2),  # from (B, 3, P, 2)
         padding_mode="border",
         align_corners=False,
     )  # (3B, F, P, 1)

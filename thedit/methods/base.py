@@ -1,6 +1,7 @@
 """The one interface that every method of the comparison implements."""
 
 from abc import abstractmethod
+from collections.abc import Hashable
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -25,6 +26,14 @@ class Method(nn.Module):
         On several GPUs every parameter must take part in every step.
         """
         raise TypeError(f"{type(self).__name__} has nothing to train")
+
+    def pattern(self, step: int) -> Hashable | None:
+        """What the operations of `losses` depend on beside the batch, if a GPU may record and replay them.
+
+        Steps with equal patterns compute the same; only the batch and the numbers drawn from torch's own generators
+        differ. Losses that are recorded draw on the batch's device and never wait for it. None: not to be recorded.
+        """
+        return None
 
     @abstractmethod
     def encode(self, source: FrameBatch) -> Any:

@@ -41,7 +41,7 @@ class CoefficientTriplanes(PlaneDict):
         planes = self.network.planes(code.planes, motion)
         return self.network.view(planes, Codes(code.codes.identity, motion), camera).full.clamp(-1, 1)
 
-    def _encode_both(self, source: FrameBatch, driving: FrameBatch, random: torch.Generator) -> tuple[Codes, Codes]:
+    def _encode_both(self, source: FrameBatch, driving: FrameBatch) -> tuple[Codes, Codes]:
         identity = self.network.encode(torch.cat([source.image, driving.image])).identity
         motion = self.motion(torch.cat([source.expression, driving.expression]))
         b = len(source)

@@ -11,7 +11,6 @@ spec names `External` as the class; the options are the arguments of the constru
 """
 
 import contextlib
-import ctypes
 import json
 import os
 import signal
@@ -31,6 +30,7 @@ from torch import Tensor
 
 from thedit.errors import UserError
 from thedit.methods.base import Method
+from thedit.processes import die_with_parent
 from thedit.shards.batch import FrameBatch
 
 
@@ -129,7 +129,7 @@ class External(Method):
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=die_with_parent,
             )
         except OSError as error:
             raise UserError(
@@ -205,8 +205,3 @@ def _environment(gpus: int) -> dict[str, str]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(gpus)))).split(",")
     environment["CUDA_VISIBLE_DEVICES"] = ",".join(visible[:gpus])
     return environment
-
-
-def _die_with_parent() -> None:
-    """In the child, before the command starts: be killed when this process ends, however it ends."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG

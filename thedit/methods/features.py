@@ -81,7 +81,7 @@ def face_embedding(image: Tensor, labels: Tensor) -> Tensor:
 
 def _face(image: Tensor, labels: Tensor, side: float = 0.4, size: int = 64) -> Tensor:
     """Cut (B, 3, size, size) out of pictures; outside the picture is grey."""
-    pivot = torch.tensor(camera.PIVOT, dtype=labels.dtype).to(labels.device, non_blocking=True)
+    pivot = camera.pivot(labels)
     centre = camera.project(pivot.expand(len(labels), 1, 3), labels)  # (B, 1, 2) in [0, 1]
     cam2world, intrinsics = camera.split(labels)
     distance = torch.linalg.vector_norm(cam2world[:, :3, 3] - pivot, dim=-1)

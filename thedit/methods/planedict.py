@@ -51,46 +51,48 @@ class PlaneDict(Method):
 
     def losses(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:
         """The weighted losses of step ``step``: of pairs from one person, or every so often of two people."""
-        random = torch.Generator().manual_seed(step)
-        every = self.options.cross_every
-        if every and step % every == every - 1:
-            return self._cross_identity(batch.source, batch.other, step, random)
-        return self._same_identity(batch.source, batch.target, step, random)
+        if self._crosses(step):
+            return self._cross_identity(batch.source, batch.other, step)
+        return self._same_identity(batch.source, batch.target, step)
 
-    def _same_identity(
-        self, source: FrameBatch, target: FrameBatch, step: int, random: torch.Generator
-    ) -> dict[str, Tensor]:
+    def pattern(self, step: int) -> tuple[bool, int]:
+        """Whether the step is cross-identity, and the side of the rendered picture."""
+        return self._crosses(step), self.network.neural_size(step)
+
+    def _crosses(self, step: int) -> bool:
+        every = self.options.cross_every
+        return every > 0 and step % every == every - 1
+
+    def _same_identity(self, source: FrameBatch, target: FrameBatch, step: int) -> dict[str, Tensor]:
         """The source, moved as the target, must be the target; some targets are the source itself."""
         o = self.options
         target = _replace_first(target, source, round(o.reconstruction * len(source)))
-        codes, target_codes = self._encode_both(source, target, random)
-        planes, pictures = self._forward(codes, target_codes.motion, target.camera, step, random)
+        codes, target_codes = self._encode_both(source, target)
+        planes, pictures = self._forward(codes, target_codes.motion, target.camera, step)
         error = (pictures.full - target.image).abs()  # (B, 3, S, S)
         small = functional.interpolate(target.image, pictures.rendered.shape[-2:], mode="area")
         inside = target.parts > PARTS["face"]  # (B, 1, S, S)
         losses = {
             "photometric": o.photometric * (error.mean() + (pictures.rendered - small).abs().mean()),
             "parts": o.parts * (error * inside).mean(),
-            "smoothness": o.smoothness * self._roughness(planes, random),
+            "smoothness": o.smoothness * self._roughness(planes),
             "identity": o.identity * (codes.identity - target_codes.identity).abs().mean(),
         }
         if o.perceptual:
             losses["perceptual"] = o.perceptual * perceptual(pictures.full, target.image)
         return losses
 
-    def _cross_identity(
-        self, source: FrameBatch, other: FrameBatch, step: int, random: torch.Generator
-    ) -> dict[str, Tensor]:
+    def _cross_identity(self, source: FrameBatch, other: FrameBatch, step: int) -> dict[str, Tensor]:
         """The source, moved as somebody else, must keep its identity; there is no true picture."""
         o = self.options
-        codes, other_codes = self._encode_both(source, other, random)
-        planes, pictures = self._forward(codes, other_codes.motion, other.camera, step, random)
+        codes, other_codes = self._encode_both(source, other)
+        planes, pictures = self._forward(codes, other_codes.motion, other.camera, step)
         again = self.network.encode(pictures.full).identity
         losses = {
             "cross_code": o.cross_code * (again - codes.identity).abs().mean(),
             "cross_triplet": o.cross_triplet
             * functional.triplet_margin_loss(again, codes.identity, other_codes.identity),
-            "smoothness": o.smoothness * self._roughness(planes, random),
+            "smoothness": o.smoothness * self._roughness(planes),
         }
         if o.cross_face:
             images, cameras = torch.cat([pictures.full, source.image]), torch.cat([other.camera, source.camera])
@@ -98,33 +100,29 @@ class PlaneDict(Method):
             losses["cross_face"] = o.cross_face * (found - wanted).abs().mean()
         return losses
 
-    def _encode_both(self, source: FrameBatch, driving: FrameBatch, random: torch.Generator) -> tuple[Codes, Codes]:
+    def _encode_both(self, source: FrameBatch, driving: FrameBatch) -> tuple[Codes, Codes]:
         """Codes of both frames; the driver's motion comes from the augmented picture, its identity from its own."""
         images = [source.image, driving.image]
         if self.options.augment_driving:
-            images.append(augment.driving(driving.image, random))
+            images.append(augment.driving(driving.image))
         identity, motion = self.network.encode(torch.cat(images))
         b = len(source)
         return Codes(identity[:b], motion[:b]), Codes(identity[b : 2 * b], motion[-b:])
 
-    def _forward(
-        self, codes: Codes, driving: Tensor, camera: Tensor, step: int, random: torch.Generator
-    ) -> tuple[Tensor, Pictures]:
+    def _forward(self, codes: Codes, driving: Tensor, camera: Tensor, step: int) -> tuple[Tensor, Pictures]:
         """Planes and pictures of sources in the driving motion (B, M)."""
         motion = self.network.condition(codes.motion, driving)
         if self.options.motion_dropout:
-            kept = torch.rand(len(motion), 1, generator=random) >= self.options.motion_dropout
-            motion = motion * kept.to(motion.device, non_blocking=True)
+            motion = motion * (torch.rand(len(motion), 1, device=motion.device) >= self.options.motion_dropout)
         planes = self.network.planes(self.network.still(codes.identity), motion)
-        jitter = torch.Generator(planes.device).manual_seed(step)
         size = self.network.neural_size(step)
-        return planes, self.network.view(planes, Codes(codes.identity, motion), camera, size, jitter)
+        return planes, self.network.view(planes, Codes(codes.identity, motion), camera, size, jitter=True)
 
-    def _roughness(self, planes: Tensor, random: torch.Generator) -> Tensor:
+    def _roughness(self, planes: Tensor) -> Tensor:
         """Mean squared difference of the density at points `SMOOTHNESS_DISTANCE` apart."""
-        points = torch.rand(len(planes), SMOOTHNESS_POINTS, 3, generator=random) - 0.5
-        away = functional.normalize(torch.randn(points.shape, generator=random), dim=-1)
-        both = torch.cat([points, points + SMOOTHNESS_DISTANCE * away], dim=1).to(planes.device, non_blocking=True)
+        points = torch.rand(len(planes), SMOOTHNESS_POINTS, 3, device=planes.device) - 0.5
+        away = functional.normalize(torch.randn_like(points), dim=-1)
+        both = torch.cat([points, points + SMOOTHNESS_DISTANCE * away], dim=1)
         here, there = self.network.renderer.density(planes, both).chunk(2, dim=1)  # (B, P)
         return functional.mse_loss(here, there)
 

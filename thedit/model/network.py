@@ -85,11 +85,11 @@ class Network(nn.Module):
         style: Codes,
         labels: Tensor,
         neural_size: int | None = None,
-        generator: torch.Generator | None = None,
+        jitter: bool = False,
     ) -> Pictures:
-        """Planes (B, 3, F, R, R) seen by cameras (B, 25). ``generator`` jitters the samples, for training."""
+        """Planes (B, 3, F, R, R) seen by cameras (B, 25). ``jitter`` is for training."""
         n = neural_size or self.options.neural_size
-        features = self.renderer(planes, labels, n, generator).float()  # (B, F, n, n)
+        features = self.renderer(planes, labels, n, jitter).float()  # (B, F, n, n)
         rendered = 2 * features[:, :3] - 1
         if self.super_resolution is None:
             return Pictures(_resize(rendered, self.size), rendered)

@@ -69,7 +69,13 @@ PRESETS: dict[str, dict[str, Any]] = {
         "limit": 256,
         "plane_size": 128,
         "grid": 64,
+        "neural_size": 64,
         "augment_driving": True,
+        "motion_dropout": 0.25,
+        "cross_every": 8,
+        "perceptual": 4.0,
+        "parts": 400.0,
+        "identity": 10.0,
     },
     "tiny": {
         "identity_code": 128,

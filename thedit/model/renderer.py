@@ -21,17 +21,16 @@ class Renderer(nn.Module):
         self.second = Linear(hidden, 1 + channels)
         self.coarse, self.fine = coarse, fine
 
-    def forward(self, planes: Tensor, labels: Tensor, size: int, generator: torch.Generator | None = None) -> Tensor:
+    def forward(self, planes: Tensor, labels: Tensor, size: int, jitter: bool = False) -> Tensor:
         """Planes (B, 3, F, R, R) and camera labels (B, 25) -> features (B, F, size, size) in [0, 1].
 
-        ``generator`` places the samples at random in their intervals; without it they sit in the middle.
+        ``jitter`` places the samples at random in their intervals; without it they sit in the middle.
         """
         origins, directions = camera.rays(labels, size)
-        offset = [labels[:, 4 * axis + 3] - camera.PIVOT[axis] for axis in range(3)]  # of the camera from the pivot
-        distance = torch.linalg.vector_norm(torch.stack(offset, dim=-1), dim=-1)  # (B,)
+        distance = torch.linalg.vector_norm(labels[:, 3:12:4] - camera.pivot(labels), dim=-1)  # (B,)
         origins = origins + (distance - camera.RADIUS)[:, None, None] * directions  # the same rays, begun elsewhere
         shape = (*origins.shape[:2], self.coarse + self.fine)
-        noise = None if generator is None else torch.rand(shape, generator=generator, device=planes.device)
+        noise = torch.rand(shape, device=planes.device) if jitter else None
         rendering = kernel.render(planes, self.decoder(), origins, directions, NEAR, FAR, self.coarse, self.fine, noise)
         return rendering.features.transpose(1, 2).unflatten(2, (size, size))
 

@@ -1,9 +1,10 @@
 """Variety for training pairs, whatever the method: few people and rooms then show many.
 
-Both frames of a pair are changed alike, with their labels, so that a pair stays as true as it was. Nothing here waits
-for a GPU.
+Both frames of a pair are changed alike, with their labels, so that a pair stays as true as it was. Every draw comes
+from torch's own generator on the pictures' device. Nothing here waits for a GPU.
 """
 
+import functools
 from dataclasses import fields, replace
 
 import torch
@@ -18,23 +19,23 @@ from thedit.shards.batch import FrameBatch, TrainBatch
 SMALLEST_CROP = 0.8
 
 _OTHER_SIDE = {"Left": "Right", "Right": "Left"}
-MIRRORED_ACTIONS = [
+MIRRORED_ACTIONS = tuple(
     ACTIONS.index(name.removesuffix(side) + _OTHER_SIDE[side]) if side else index
     for index, name in enumerate(ACTIONS)
     for side in [next((side for side in _OTHER_SIDE if name.endswith(side)), "")]
-]
-MIRRORED_LANDMARKS = [
+)
+MIRRORED_LANDMARKS = (
     *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1),
     45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
     *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1),
-]  # fmt: skip
+)  # fmt: skip
 
 
-def augment(batch: TrainBatch, generator: torch.Generator) -> TrainBatch:
+def augment(batch: TrainBatch) -> TrainBatch:
     """Pairs with other colours, half of them mirrored, cropped to at least `SMALLEST_CROP` of the side."""
     count, device = len(batch.source), batch.source.image.device
-    other, pair = _draw(count, generator), _draw(count, generator)
-    *colours, flipped, box = (torch.cat([p, p, o]).to(device, non_blocking=True) for p, o in zip(pair, other))
+    other, pair = _draw(count, device), _draw(count, device)
+    *colours, flipped, box = (torch.cat([p, p, o]) for p, o in zip(pair, other))
     parts = [vars(part).values() for part in (batch.source, batch.target, batch.other)]
     frames = FrameBatch(*(torch.cat(tensors) for tensors in zip(*parts)))  # 3B of them
     frames = _choose(flipped, mirror(frames), frames)
@@ -42,12 +43,12 @@ def augment(batch: TrainBatch, generator: torch.Generator) -> TrainBatch:
     return TrainBatch(*(frames[first : first + count] for first in (0, count, 2 * count)))
 
 
-def _draw(count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+def _draw(count: int, device: torch.device) -> tuple[Tensor, ...]:
     """Changes of ``count`` frames: the five of `Colours`, whether mirrored (count,), and what is left (count, 3)."""
-    colours = draw_colours(count, generator)
-    flipped = torch.rand(count, generator=generator) < 0.5
-    side = 1 - (1 - SMALLEST_CROP) * torch.rand(count, 1, generator=generator)
-    corner = (1 - side) * torch.rand(count, 2, generator=generator)
+    colours = draw_colours(count, device)
+    flipped = torch.rand(count, device=device) < 0.5
+    side = 1 - (1 - SMALLEST_CROP) * torch.rand(count, 1, device=device)
+    corner = (1 - side) * torch.rand(count, 2, device=device)
     return *colours, flipped, torch.cat([corner, side], dim=1)
 
 
@@ -71,9 +72,14 @@ def mirror(frames: FrameBatch) -> FrameBatch:
     )
 
 
-def _reorder(values: Tensor, order: list[int]) -> Tensor:
+def _reorder(values: Tensor, order: tuple[int, ...]) -> Tensor:
     """Columns of (B, N, ...) in another order."""
-    return values.index_select(1, torch.tensor(order).to(values.device, non_blocking=True))
+    return values.index_select(1, _index(order, values.device))
+
+
+@functools.cache
+def _index(order: tuple[int, ...], device: torch.device) -> Tensor:
+    return torch.tensor(order, device=device)
 
 
 def crop(frames: FrameBatch, box: Tensor) -> FrameBatch:

@@ -29,6 +29,7 @@ from thedit.training import checkpoint, preview
 from thedit.training.augment import augment
 from thedit.training.distributed import Group, Share, group
 from thedit.training.log import Log, check
+from thedit.training.replay import Replay
 
 PREVIEW_PAIRS = 6
 FLUSH_EVERY = 20
@@ -68,7 +69,11 @@ class Trainer:
         if self.options.compile:
             _compile(self.method)
         parameters = [p for p in self.method.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.Adam(parameters, self.options.learning_rate, betas=(0.0, 0.99), fused=True)
+        replayed = processes.device.type == "cuda" and processes.size == 1
+        self.optimiser = torch.optim.Adam(
+            parameters, self.options.learning_rate, betas=(0.0, 0.99), fused=True, capturable=replayed
+        )
+        self.replay = Replay(self._optimise) if replayed else None
         self.objective: nn.Module = _Objective(self.method)
         if processes.size > 1:
             self.objective = DistributedDataParallel(self.objective, gradient_as_bucket_view=True)
@@ -113,9 +118,17 @@ class Trainer:
 
     def make_step(self, batch: TrainBatch) -> dict[str, Tensor]:
         """One optimiser step on this process's share of a batch; returns the weighted losses."""
-        torch.manual_seed(self._seed())  # for methods that draw from torch's own generator
+        torch.manual_seed(self._seed())
+        pattern = self.method.pattern(self.step) if self.replay else None
+        losses = self.replay(batch, pattern) if self.replay and pattern is not None else self._optimise(batch)
+        self.step += 1
+        self._move_average()
+        return losses
+
+    def _optimise(self, batch: TrainBatch) -> dict[str, Tensor]:
+        """Losses, gradients and new weights; all that a GPU can record."""
         if self.options.augment:
-            batch = augment(batch, torch.Generator().manual_seed(self._seed()))
+            batch = augment(batch)
         parts = self.options.accumulate
         total: dict[str, Tensor] = {}
         for part in range(parts):
@@ -132,8 +145,6 @@ class Trainer:
             total = {name: total.get(name, 0) + loss.detach() for name, loss in losses.items()}
         self.optimiser.step()
         self.optimiser.zero_grad()
-        self.step += 1
-        self._move_average()
         return total
 
     def save(self) -> None:

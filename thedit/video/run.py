@@ -23,6 +23,7 @@ from thedit.config import Config, Preprocess, digest
 from thedit.errors import UserError
 from thedit.files import atomic, sha256
 from thedit.fitting.model import PATH as LANDMARK_MODEL
+from thedit.processes import die_with_parent
 from thedit.shards import writer
 from thedit.video import decode, people
 from thedit.video.contact_sheet import draw
@@ -148,17 +149,13 @@ def _results(arguments: list[tuple], jobs: int) -> Iterator[Result]:
 
 def _prepare() -> None:
     """One thread a process (the processes are the parallelism), which ends with its parent."""
-    import ctypes
-    import signal
-    import sys
-
     import cv2
     import torch
 
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    if sys.platform == "linux" and multiprocessing.parent_process() is not None:
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if multiprocessing.parent_process() is not None:
+        die_with_parent()
 
 
 def _write(work: Path, number: int, shard: list[Segment], done: list[Result], described: dict[str, str]) -> None:

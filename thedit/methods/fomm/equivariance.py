@@ -11,12 +11,12 @@ from thedit.methods.warp import full_precision, grid, warp
 class Deformation:
     """A random map of the plane a picture: an affine map plus a thin-plate spline with 5 x 5 control points."""
 
-    def __init__(self, batch: int, generator: torch.Generator, like: Tensor) -> None:
-        affine = torch.eye(2, 3) + 0.05 * torch.randn(batch, 2, 3, generator=generator)
-        weights = 0.005 * torch.randn(batch, 25, 2, generator=generator)
-        self.affine = affine.to(like)  # (B, 2, 3)
-        self.weights = weights.to(like)  # (B, 25, 2)
-        steps = torch.linspace(-1, 1, 5, device=like.device, dtype=like.dtype)
+    def __init__(self, batch: int, like: Tensor) -> None:
+        device, dtype = like.device, like.dtype
+        affine = torch.eye(2, 3, device=device, dtype=dtype)
+        self.affine = affine + 0.05 * torch.randn(batch, 2, 3, device=device, dtype=dtype)
+        self.weights = 0.005 * torch.randn(batch, 25, 2, device=device, dtype=dtype)
+        steps = torch.linspace(-1, 1, 5, device=device, dtype=dtype)
         self.controls = torch.cartesian_prod(steps, steps)  # (25, 2)
 
     def __call__(self, points: Tensor) -> Tensor:

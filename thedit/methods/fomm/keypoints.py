@@ -53,5 +53,5 @@ def inverse(jacobian: Tensor) -> Tensor:
     """Inverse of 2 x 2 matrices (..., 2, 2); a determinant nearer to zero than 1e-4 counts as 1e-4."""
     (a, b), (c, d) = (row.unbind(-1) for row in jacobian.unbind(-2))
     determinant = a * d - b * c
-    determinant = torch.where(determinant.abs() < 1e-4, determinant.new_tensor(1e-4), determinant)
+    determinant = torch.where(determinant.abs() < 1e-4, 1e-4, determinant)
     return torch.stack([d, -b, -c, a], dim=-1).unflatten(-1, (2, 2)) / determinant[..., None, None]

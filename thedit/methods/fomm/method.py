@@ -7,7 +7,6 @@ VGG-19; keypoints are used as they are ("absolute"), because a driving frame com
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -73,13 +72,17 @@ class Fomm(Method):
         """Move the sources to the driving keypoints; the camera is the driver's, whatever ``camera`` says."""
         return self._animate(code, self.detector(shrink(driving.image, self.side)))
 
+    def pattern(self, step: int) -> str:
+        """All steps compute the same."""
+        return "all"
+
     def losses(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:
         """Reconstruction of the target from the source, and equivariance of the keypoints (section 3.3)."""
         target = batch.target.image
         small = shrink(target, self.side)
         keypoints = self.detector(small)
         result = self._animate(self.encode(batch.source), keypoints)
-        deformation = Deformation(len(small), torch.Generator().manual_seed(step), small)
+        deformation = Deformation(len(small), small)
         position, jacobian = equivariance_losses(keypoints, self.detector(deformation.apply(small)), deformation)
         return {
             "l1": 10 * functional.l1_loss(result, target),
