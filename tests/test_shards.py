@@ -157,7 +157,7 @@ def test_the_loader_resumes_at_its_position_with_any_number_of_workers(folder):
     first = PairLoader(store, sampler, workers=1)
     batches = list(itertools.islice(first, 6))
     assert first.position == 6
-    resumed = PairLoader(store, sampler, position=3, workers=3, ahead=2)
+    resumed = PairLoader(store, sampler, position=3, workers=3)
     for old, new in zip(batches[3:], resumed):
         assert torch.equal(old.source.image, new.source.image)
         assert torch.equal(old.target.camera, new.target.camera)

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -27,12 +27,19 @@ def register(app: typer.Typer) -> None:
         out: Annotated[Path, typer.Option(help="folder of the data set")],
         assets: Annotated[Path, typer.Option(help="the head asset file")] = ASSETS,
         jobs: Annotated[int, typer.Option(min=1, help="processes")] = os.cpu_count() or 1,
+        split: Annotated[
+            Literal["train", "test"] | None, typer.Option(help="only the people of one split; by default all")
+        ] = None,
     ) -> None:
-        """Render videos with their truth and a sample sheet; finished clips are kept."""
+        """Render videos with their truth and a sample sheet; finished clips are kept.
+
+        One split is enough for a machine that only trains or only scores: a clip is the same wherever it is made.
+        """
         from thedit.config import load
+        from thedit.heads.dataset import SPLITS
         from thedit.heads.render import render
 
-        render(load(config).data.heads, out, assets, jobs)
+        render(load(config).data.heads, out, assets, jobs, (split,) if split else SPLITS)
 
     @heads.command("check")
     def check_faces(

@@ -55,10 +55,10 @@ class Clip:
         return np.random.default_rng([seed, zlib.crc32(self.name.encode()), purpose])
 
 
-def clips(heads: config.Heads) -> list[Clip]:
-    """All clips of a data set, training people first."""
+def clips(heads: config.Heads, splits: tuple[Split, ...] = SPLITS) -> list[Clip]:
+    """All clips of these splits of a data set, training people first."""
     counts = {"train": heads.train_people, "test": heads.test_people}
-    return [Clip(split, i, k) for split in SPLITS for i in range(counts[split]) for k in range(heads.clips_per_person)]
+    return [Clip(split, i, k) for split in splits for i in range(counts[split]) for k in range(heads.clips_per_person)]
 
 
 def fingerprint(heads: config.Heads) -> str:
@@ -95,12 +95,12 @@ def _record(renderer: Renderer, heads: config.Heads, person: Person, clip: Clip,
     _write_truth(folder / "truth" / f"{clip.name}.parquet", renderer.assets, clip, person.identity, moves, key)
 
 
-def write_sheet(folder: Path, heads: config.Heads) -> None:
-    """The sample sheet, and the settings that `Truth` needs."""
+def write_sheet(folder: Path, heads: config.Heads, listed: list[Clip]) -> None:
+    """The sample sheet of the clips ``listed``, and the settings that `Truth` needs."""
     with atomic(folder / "sheet.csv") as path, open(path, "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["video", "person", "split", "start", "end"])
-        for clip in clips(heads):
+        for clip in listed:
             writer.writerow([f"videos/{clip.name}.mp4", clip.name.split("/")[0], clip.split, "", ""])
     with atomic(folder / "heads.json") as path:
         path.write_text(json.dumps(heads.model_dump(mode="json"), indent=2) + "\n")

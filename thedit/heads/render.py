@@ -9,19 +9,19 @@ from pathlib import Path
 from tqdm import tqdm
 
 from thedit.config import Heads
-from thedit.heads.dataset import Clip, clips, fingerprint, finished, record, write_sheet
+from thedit.heads.dataset import SPLITS, Clip, Split, clips, fingerprint, finished, record, write_sheet
 from thedit.processes import die_with_parent
 
 
-def render(heads: Heads, out: str | Path, assets: str | Path, jobs: int) -> None:
+def render(heads: Heads, out: str | Path, assets: str | Path, jobs: int, splits: tuple[Split, ...] = SPLITS) -> None:
     """Write videos, truth and sample sheet of a data set to ``out``; ``assets`` is the head asset file."""
-    folder, key = Path(out), fingerprint(heads)
-    todo = [clip for clip in clips(heads) if not finished(folder, clip, key)]
+    folder, key, wanted = Path(out), fingerprint(heads), clips(heads, splits)
+    todo = [clip for clip in wanted if not finished(folder, clip, key)]
     tasks = [list(group) for _, group in groupby(todo, key=lambda clip: (clip.split, clip.person))]
     with tqdm(total=len(todo) * heads.frames_per_clip, unit="frame", desc="heads", disable=not todo) as progress:
         for done in _run(tasks, heads, folder, Path(assets), key, jobs):
             progress.update(done * heads.frames_per_clip)
-    write_sheet(folder, heads)
+    write_sheet(folder, heads, wanted)
 
 
 def _run(tasks: list[list[Clip]], heads: Heads, folder: Path, assets: Path, key: str, jobs: int) -> Iterator[int]:

@@ -31,6 +31,10 @@ class FrameBatch:
     def __getitem__(self, rows: slice | Tensor) -> "FrameBatch":
         return FrameBatch(*(getattr(self, field.name)[rows] for field in fields(self)))
 
+    def pin_memory(self) -> "FrameBatch":
+        """The same batch in memory from which a GPU copies while it computes."""
+        return FrameBatch(*(getattr(self, field.name).pin_memory() for field in fields(self)))
+
     def to(self, device: torch.device | str) -> "FrameBatch":
         """The same batch on another device."""
         return FrameBatch(*(getattr(self, field.name).to(device, non_blocking=True) for field in fields(self)))

@@ -1,9 +1,12 @@
 """Training batches in order, decoded ahead of time by threads."""
 
+import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
+
+import torch
 
 from thedit.shards.batch import TrainBatch
 from thedit.shards.sampler import Pairs
@@ -21,19 +24,20 @@ class PairLoader:
 
     ``position`` is the number of the next batch: save it, and a loader that starts there goes on as if never
     interrupted. The batches do not depend on ``workers`` (decoding threads; PNG decoding does not hold the
-    interpreter's lock) nor on ``ahead`` (batches kept ready).
+    interpreter's lock); twice as many batches are kept ready.
     """
 
-    def __init__(self, store: FrameStore, sampler: Sampler, position: int = 0, workers: int = 2, ahead: int = 4):
+    def __init__(self, store: FrameStore, sampler: Sampler, position: int = 0, workers: int = 0):
         self.store, self.sampler, self.position = store, sampler, position
-        self.workers, self.ahead = workers, ahead
+        self.workers = workers or min(8, os.cpu_count() or 1)
+        self.pinned = torch.cuda.is_available()
 
     def __iter__(self) -> Iterator[TrainBatch]:
         pending: deque[Future[TrainBatch]] = deque()
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix="loader")
         try:
             while True:
-                while len(pending) < self.ahead:
+                while len(pending) < 2 * self.workers:
                     pending.append(pool.submit(self._load, self.position + len(pending)))
                 batch = pending.popleft().result()
                 self.position += 1
@@ -42,5 +46,5 @@ class PairLoader:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _load(self, position: int) -> TrainBatch:
-        source, target, other = self.sampler[position]
-        return TrainBatch(self.store.batch(source), self.store.batch(target), self.store.batch(other))
+        frames = [self.store.batch(rows) for rows in self.sampler[position]]
+        return TrainBatch(*(part.pin_memory() if self.pinned else part for part in frames))

@@ -54,7 +54,8 @@ class _Recording:
     def __init__(self, step: Step, batch: TrainBatch, stream: torch.cuda.Stream, pool: Any):
         self.batch = TrainBatch(*(FrameBatch(*map(torch.clone, _tensors(part))) for part in _parts(batch)))
         self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph, pool=pool, stream=stream):
+        # Other threads load the next batches meanwhile.
+        with torch.cuda.graph(self.graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
             self.losses = step(self.batch)
 
     def __call__(self, batch: TrainBatch) -> dict[str, Tensor]:

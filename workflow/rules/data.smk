@@ -26,7 +26,9 @@ rule heads_render:
         f"logs/heads_render/{settings.data.name}.benchmark.tsv"
     conda:
         ENVIRONMENT
-    threads: 2
+    threads: workflow.cores
+    resources:
+        gpu=GPU,
     params:
         config=CONFIG,
         options=digest(settings.data.heads),
@@ -55,7 +57,7 @@ rule preprocess:
         f"logs/preprocess/{settings.data.name}.benchmark.tsv"
     conda:
         ENVIRONMENT
-    threads: 2
+    threads: workflow.cores
     params:
         config=CONFIG,
         options=digest(settings.data.preprocess),

@@ -64,10 +64,6 @@ class Lia(Method):
         latent, _ = self.encoder(driving.image)
         return self.generator(code.latent + self.motion(latent), code.maps)
 
-    def pattern(self, step: int) -> str:
-        """All steps compute the same."""
-        return "all"
-
     def losses(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:
         """Reconstruction of the target from the source, in pixels and in features (section 3.3)."""
         result = self.drive(self.encode(batch.source), batch.target, batch.target.camera)
