@@ -50,7 +50,7 @@ def score(
     made = tables.read(predictions / "predictions.parquet", tables.PREDICTIONS)
     both = pairs.merge(made[["pair", "frame", "status", "reason", "sha256"]], on=["pair", "frame"], how="outer")
     if both["source_row"].isna().any() or both["status"].isna().any():
-        raise UserError(f"{predictions}: its frames are not those of the protocol; run 'thedit reenact' again.")
+        raise UserError(f"{predictions}: its frames are not those of the protocol; run 'thedit predict' again.")
     both = both[both["status"] != NOT_APPLICABLE]
     both = both.astype({"source_row": int, "driver_row": int}).sort_values(["pair", "frame"])
     bar = tqdm(total=len(both), desc=f"score {labels['method']} {labels['protocol']}", unit="frame")
@@ -125,7 +125,7 @@ def rows(
 
 def _prediction(path: Path, digest: str) -> np.ndarray:
     if sha256(path) != digest:
-        raise UserError(f"{path}: is not the picture that was written; run 'thedit reenact' again.")
+        raise UserError(f"{path}: is not the picture that was written; run 'thedit predict' again.")
     return images.read(path)
 
 

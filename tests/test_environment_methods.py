@@ -8,7 +8,8 @@ import torch
 
 from thedit import config, provenance
 from thedit.errors import UserError
-from thedit.evaluation import layout, reenact
+from thedit.evaluation import layout
+from thedit.evaluation.run import ready
 from thedit.methods import registry
 from thedit.training import checkpoint
 
@@ -94,7 +95,7 @@ def run(tmp_path, monkeypatch):
 
 def test_missing_weights_say_how_to_get_them(run):
     with pytest.raises(UserError, match=r"planedict/weights\.safetensors: is missing; train the method"):
-        reenact.ready(run, "planedict", 64)
+        ready(run, "planedict", 64)
 
 
 def test_damaged_weights_are_named(run):
@@ -102,13 +103,13 @@ def test_damaged_weights_are_named(run):
     checkpoint.export(path, registry.find("planedict").build("tiny", 64), {})
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(UserError, match=r"weights\.safetensors: is damaged .* delete it and train again"):
-        reenact.ready(run, "planedict", 64)
+        ready(run, "planedict", 64)
 
 
 def test_weights_of_another_method_do_not_fit(run):
     checkpoint.export(layout.weights(run, "planedict"), torch.nn.Linear(2, 2), {})
     with pytest.raises(UserError, match=r"weights\.safetensors: does not fit the method"):
-        reenact.ready(run, "planedict", 64)
+        ready(run, "planedict", 64)
 
 
 def test_the_code_hash_follows_imports_and_nothing_else():
@@ -117,8 +118,8 @@ def test_the_code_hash_follows_imports_and_nothing_else():
 
     assert {"thedit.methods.bounds", "thedit.methods.base", "thedit.shards.batch"} <= sources("thedit.methods.bounds")
     assert "thedit.figures.table" in sources("thedit.cli.figures")  # imported inside a function
-    assert "thedit.figures.table" not in sources("thedit.evaluation.reenact")
-    assert "thedit.config" not in sources("thedit.evaluation.reenact")
+    assert "thedit.figures.table" not in sources("thedit.evaluation.run")
+    assert "thedit.config" not in sources("thedit.evaluation.run")
     assert provenance.code_hash("thedit.methods.bounds") == provenance.code_hash("thedit.methods.bounds")
     assert provenance.code_hash("thedit.methods.bounds") != provenance.code_hash("thedit.methods.base")
 

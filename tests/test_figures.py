@@ -9,7 +9,8 @@ from PIL import Image
 from tests.frames import make_store
 from thedit import config
 from thedit.errors import UserError
-from thedit.evaluation import layout, pairs, reenact
+from thedit.evaluation import layout, pairs
+from thedit.evaluation.run import make
 from thedit.figures import bases, crossing, grid, readme, run, table, views
 from thedit.figures.cast import Cast
 from thedit.methods import registry
@@ -65,7 +66,7 @@ def project(tmp_path_factory):
     for protocol in SETTINGS.evaluation.protocols:
         pairs.write(SETTINGS, protocol)
         for method in SETTINGS.methods:
-            reenact.reenact(SETTINGS, method, protocol)
+            make(SETTINGS, method, protocol)
     metrics().to_parquet(layout.run(SETTINGS) / "metrics.parquet")
     cost().to_parquet(layout.run(SETTINGS) / "cost.parquet")
     yield folder

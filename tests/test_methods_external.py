@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 
 from tests.frames import make_store
 from thedit import config
-from thedit.cli import reenact as cli
+from thedit.cli import predict as cli
 from thedit.errors import UserError
-from thedit.evaluation import pairs, predict, protocols, reenact
+from thedit.evaluation import pairs, predict, protocols
 from thedit.methods.external import External
 from thedit.shards.batch import FrameBatch
 
@@ -175,11 +175,11 @@ def test_failed_frames_are_rows_and_other_rows_are_complete(environment: Path, t
 @pytest.mark.parametrize("status, code", [("ok", 0), ("failed", 3)])
 def test_the_exit_code_tells(status: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     table = pd.DataFrame({"status": ["ok", status], "reason": ["", "" if status == "ok" else "time limit"]})
-    monkeypatch.setattr(reenact, "reenact", lambda *arguments: table)
+    monkeypatch.setattr("thedit.evaluation.run.make", lambda *arguments: table)
     (tmp_path / "config.yaml").write_text("run: r")
     app = typer.Typer()
     cli.register(app)
-    arguments = ["reenact", "--config", str(tmp_path / "config.yaml"), "--method", "p", "--protocol", "cross"]
+    arguments = ["predict", "--config", str(tmp_path / "config.yaml"), "--method", "p", "--protocol", "cross"]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == code
     assert CliRunner().invoke(app, [*arguments, "--keep-going"]).exit_code == 0

@@ -34,7 +34,7 @@ case "$stage" in
   " preprocess") make $out/qa.parquet $out/contact_sheet.png ;;
   " train") make $run/methods/$method/weights.safetensors $run/methods/$method/log.parquet ;;
   " pairs") make $run/protocols/$protocol.parquet ;;
-  " reenact") make $run/predictions/$method/$protocol/predictions.parquet ;;
+  " predict") make $run/predictions/$method/$protocol/predictions.parquet ;;
   " score") make $run/scores/$method-$protocol.parquet ;;
   " aggregate") make $run/frames.parquet $run/metrics.parquet $run/comparisons.parquet ;;
   " cost") make $run/cost.parquet ;;

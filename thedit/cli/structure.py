@@ -23,7 +23,7 @@ def structure(
     from thedit.config import digest, load
     from thedit.errors import UserError
     from thedit.evaluation import layout
-    from thedit.evaluation.reenact import ready
+    from thedit.evaluation.run import ready
     from thedit.heads import assets
     from thedit.heads.dataset import Truth
     from thedit.methods.planedict import PlaneDict

@@ -59,7 +59,7 @@ def measure(config: Config) -> pd.DataFrame:
 
 def profile(spec: Spec, preset: str, size: int, device: str) -> dict[str, float]:
     """The measured columns of a method, for pictures of ``size`` pixels a side; to be called in a fresh process."""
-    before = _peak_bytes(device)
+    before = peak_bytes(device)
     method = spec.build(preset, size).eval().requires_grad_(False)
     frame = _frame(size)
     with torch.no_grad():
@@ -75,7 +75,7 @@ def profile(spec: Spec, preset: str, size: int, device: str) -> dict[str, float]
         "encode_gflops": encoding.get_total_flops() / 1e9,
         "drive_gflops": driving.get_total_flops() / 1e9,
         "frames_per_second": 1 / seconds,
-        "peak_mib": (_peak_bytes(device) - before) / 2**20,
+        "peak_mib": (peak_bytes(device) - before) / 2**20,
     }
 
 
@@ -128,7 +128,8 @@ def _seconds(method: Method, code: Any, frame: FrameBatch, device: str) -> float
     return statistics.median(times[WARM_UP:])
 
 
-def _peak_bytes(device: str) -> int:
+def peak_bytes(device: str) -> int:
+    """Most memory that this process has held at once: what torch allocated on a GPU, or its resident size."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated()
     # getrusage would give the parent's peak after a spawn: the kernel carries it over.

@@ -13,7 +13,7 @@ from thedit import camera
 from thedit.config import Config
 from thedit.evaluation import layout
 from thedit.evaluation.predict import drive
-from thedit.evaluation.reenact import ready
+from thedit.evaluation.run import ready
 from thedit.methods import registry
 from thedit.methods.base import Method
 from thedit.shards.store import FrameStore

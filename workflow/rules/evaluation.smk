@@ -35,10 +35,10 @@ rule reenact:
     params:
         config=CONFIG,
         options=digest(settings.train.preset),
-        code=code("thedit.evaluation.reenact"),
+        code=code("thedit.evaluation.run"),
         method=method_code,
     shell:
-        "exec thedit reenact --config {params.config} --method {wildcards.method} --protocol {wildcards.protocol}"
+        "exec thedit predict --config {params.config} --method {wildcards.method} --protocol {wildcards.protocol}"
         " --keep-going 2> >(tee {log} >&2)"
 
 

@@ -1,4 +1,4 @@
-"""`thedit pairs` and `thedit reenact`: what is to be made, and making it."""
+"""`thedit pairs` and `thedit predict`: what is to be made, and making it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,7 @@ ProtocolName = Annotated[str, typer.Option(help="name of a file in config/protoc
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     app.command()(pairs)
-    app.command()(reenact)
+    app.command()(predict)
 
 
 def pairs(config: ConfigFile, protocol: ProtocolName) -> None:
@@ -23,7 +23,7 @@ def pairs(config: ConfigFile, protocol: ProtocolName) -> None:
     typer.echo(write(load(config), protocol))
 
 
-def reenact(
+def predict(
     config: ConfigFile,
     method: Annotated[str, typer.Option(help="name of the method's spec")],
     protocol: ProtocolName,
@@ -31,9 +31,9 @@ def reenact(
 ) -> None:
     """Make every frame of a protocol: results/RUN/predictions/METHOD/PROTOCOL/; status 3 if frames failed."""
     from thedit.config import load
-    from thedit.evaluation import reenact
+    from thedit.evaluation.run import make
 
-    table = reenact.reenact(load(config), method, protocol)
+    table = make(load(config), method, protocol)
     counts = ", ".join(f"{count} {status}" for status, count in table["status"].value_counts().items())
     typer.echo(f"{method} {protocol}: {counts}")
     if failed := sorted(set(table.loc[table["status"] == "failed", "reason"])):

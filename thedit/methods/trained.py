@@ -1,0 +1,72 @@
+"""Methods with their weights; a file of weights says which method, preset, size and options it belongs to."""
+
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from pydantic import Json
+
+from thedit.config import Positive, Section, parse
+from thedit.errors import UserError
+from thedit.methods import registry
+from thedit.methods.base import Method
+
+
+class Facts(Section):
+    """What the metadata of a file of weights tell of its method."""
+
+    method: str
+    preset: str
+    size: Positive
+    options: Json[dict[str, Any]]
+
+
+def load(path: Path) -> tuple[Method, int]:
+    """The method that the weights in ``path`` belong to, ready to drive, and the side of its pictures in pixels.
+
+    Raises `UserError` when the file is missing, damaged, no method's, or of a method that is not there as it was.
+    """
+    with opened(path) as file:
+        metadata = file.metadata() or {}
+    if missing := [name for name in Facts.model_fields if name not in metadata]:
+        raise UserError(f"{path}: its metadata lack {', '.join(missing)}; use the weights.safetensors of a run.")
+    facts = parse({name: metadata[name] for name in Facts.model_fields}, Facts, path)
+    try:
+        spec = registry.find(facts.method).model_copy(update={"options": facts.options})
+        method = spec.build(facts.preset, facts.size)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    fill(method, path)
+    return ready(method), facts.size
+
+
+def fill(method: Method, path: Path) -> None:
+    """Load weights of any precision; `UserError` if the file is missing, damaged or of another architecture."""
+    with opened(path) as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    try:
+        method.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = textwrap.shorten(str(error), 200)
+        raise UserError(f"{path}: does not fit the method ({reason}); train again with this configuration.") from error
+
+
+def ready(method: Method) -> Method:
+    """``method`` as it is used after training, on the accelerator if there is one."""
+    return method.eval().requires_grad_(False).to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """A file of weights to read from; `UserError` if it is missing or damaged."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            yield file
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: is missing; train the method with 'thedit train' first.") from error
+    except (safetensors.SafetensorError, OSError) as error:
+        raise UserError(f"{path}: is damaged ({error}); delete it and train again.") from error
