@@ -1,20 +1,21 @@
-"""`thedit train`: from shards to weights."""
+"""`thedit train` and `thedit export`: from shards to weights, and to weights that can be given away."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+ConfigFile = Annotated[Path, typer.Option("--config", help="configuration of the run")]
+MethodName = Annotated[str, typer.Option(help="name of the method's spec")]
+
 
 def register(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
+    """Add the commands to ``app``."""
     app.command()(train)
+    app.command()(export)
 
 
-def train(
-    config: Annotated[Path, typer.Option("--config", help="configuration of the run")],
-    method: Annotated[str, typer.Option(help="name of the method's spec")],
-) -> None:
+def train(config: ConfigFile, method: MethodName) -> None:
     """Train a method, or go on where an interrupted training stopped: results/RUN/methods/METHOD/.
 
     On several GPUs: torchrun --nproc-per-node 4 --no-python thedit train --config FILE --method NAME
@@ -25,3 +26,17 @@ def train(
     settings = load(config)
     shards = Path("data", settings.data.name, "shards")
     train(settings, method, shards, Path("results", settings.run, "methods", method))
+
+
+def export(
+    config: ConfigFile,
+    method: MethodName,
+    out: Annotated[Path, typer.Option(help="file to write, .safetensors")],
+) -> None:
+    """Write a trained method's weights in half precision, for `thedit reenact` and for others."""
+    from thedit.config import load
+    from thedit.evaluation import layout
+    from thedit.training.export import export
+
+    export(layout.weights(load(config), method), out)
+    typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
