@@ -1,7 +1,8 @@
 """Preview videos: source, driver and result side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
@@ -27,13 +28,15 @@ def write(path: Path, store: FrameStore, rows: pd.DataFrame, folder: Path) -> No
     video(path, frames)
 
 
-def video(path: Path, frames: Sequence[np.ndarray], rate: int = RATE) -> None:
-    """Write uint8 frames (H, W, 3) of even sides as an H.264 mp4."""
-    height, width, _ = frames[0].shape
+def video(path: Path, frames: Iterable[np.ndarray], rate: int | Fraction = RATE) -> None:
+    """Write uint8 frames (H, W, 3) of even sides, at least one, as an H.264 mp4 of ``rate`` frames a second."""
+    frames = iter(frames)
+    first = next(frames)
+    height, width, _ = first.shape
     with atomic(path) as sibling, av.open(str(sibling), "w") as container:
         stream = container.add_stream("libx264", rate=rate, options={"crf": "18"})
-        stream.width, stream.height, stream.pix_fmt, stream.time_base = width, height, "yuv420p", Fraction(1, rate)
-        for frame in frames:
+        stream.width, stream.height, stream.pix_fmt, stream.time_base = width, height, "yuv420p", 1 / Fraction(rate)
+        for frame in chain([first], frames):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
 

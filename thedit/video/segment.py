@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -68,12 +69,17 @@ class _Draft:
     landmarks: np.ndarray
 
 
-def process(segment: Segment, settings: Preprocess, root: Path, every_face: bool) -> Result:
-    """Turn a segment into frames and QA rows; whatever is wrong with the input ends as a reason in the rows."""
+def process(
+    segment: Segment, settings: Preprocess, root: Path, every_face: bool, count: Callable[[], object] = lambda: None
+) -> Result:
+    """Turn a segment into frames and QA rows; whatever is wrong with the input ends as a reason in the rows.
+
+    ``count`` is called after the search for faces in each frame that decodes, which is most of the work.
+    """
     source = segment.source
     try:
         digest = _digest(source.paths)
-        found, times, size = _observe(segment, settings, every_face)
+        found, times, size = _observe(segment, settings, every_face, count)
     except decode.UnreadableError as error:
         return Result([], [failure(source, str(error))], "", {})
     rows: list[Row] = []
@@ -105,7 +111,7 @@ def failure(source: Source, reason: str) -> Row:
 
 
 def _observe(
-    segment: Segment, settings: Preprocess, every_face: bool
+    segment: Segment, settings: Preprocess, every_face: bool, count: Callable[[], object]
 ) -> tuple[list[clips.Clip], dict[int, float], tuple[int, int]]:
     """First pass: clips of faces, the time of every frame that decodes, and the picture's width and height."""
     tracker = Tracker(_detector(settings.detector), _landmarker(settings.landmarks), settings.min_face)
@@ -120,6 +126,7 @@ def _observe(
             tracker.cut()
             cuts.append(picture.number)
         tracker.add(picture)
+        count()
     found = clips.assemble(tracker.tracks, cuts, every_face)
     if settings.crop == "fixed":
         found = [part for clip in found for part in clips.divide(clip, *size)]
