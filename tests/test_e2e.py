@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +18,7 @@ from thedit.files import sha256
 ROOT = Path(__file__).parents[1]
 CONFIG = ".test/config.yaml"
 COMMAND = [sys.executable, "-m", "snakemake", "--cores", "all", "--configfile", CONFIG]
+THEDIT = [sys.executable, "-c", "from thedit.cli import main; main()"]
 
 pytestmark = pytest.mark.e2e
 
@@ -56,6 +58,25 @@ def test_predictions_are_what_their_table_says(settings):
             path = folder / row.pair / f"{row.frame:04d}.png"
             assert sha256(path) == row.sha256
             assert np.array(Image.open(path)).shape == (settings.data.preprocess.size,) * 2 + (3,)
+
+
+def test_the_weights_of_the_run_animate_a_picture_with_a_video(settings, tmp_path):
+    videos = layout.data(settings) / "videos"
+    with av.open(str(videos / "test-0000/00.mp4")) as container:
+        next(container.decode(video=0)).to_image().save(tmp_path / "source.png")
+    driving, out, full = videos / "test-0001/00.mp4", tmp_path / "out.mp4", layout.weights(settings, "planedict")
+    half = tmp_path / "half.safetensors"
+    export = ["export", "--config", CONFIG, "--method", "planedict", "--out", half]
+    subprocess.run([*THEDIT, *export], check=True, stdin=subprocess.DEVNULL)
+    assert half.stat().st_size < 0.6 * full.stat().st_size
+    files = ["--source", tmp_path / "source.png", "--driving", driving, "--out", out, "--weights", half]
+    subprocess.run([*THEDIT, "reenact", *files], check=True, stdin=subprocess.DEVNULL)
+    with av.open(str(out)) as container:
+        made = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+        assert container.streams.video[0].average_rate == 25
+    size = settings.data.preprocess.size
+    assert made.shape == (settings.data.heads.frames_per_clip, size, size, 3)
+    assert made.std() > 5
 
 
 def test_the_report_holds_every_figure_and_needs_no_network(settings):
