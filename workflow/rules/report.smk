@@ -38,4 +38,6 @@ rule figures:
 # The whole run, not a part of it that somebody asked for.
 onsuccess:
     if all(Path(path).exists() for path in get_final_output()):
-        shell(f"{sys.executable} -m snakemake --report {RUN}/report.html --configfile {RUN}/config.yaml --quiet")
+        shell(
+            f"{sys.executable} -m snakemake --cores 1 --report {RUN}/report.html --configfile {RUN}/config.yaml --quiet"
+        )
