@@ -35,6 +35,10 @@ class Method(nn.Module):
         """
         return None
 
+    def built(self) -> dict[str, Any]:
+        """Options that build this method again, whatever its preset may become; none for one that takes none."""
+        return {}
+
     @abstractmethod
     def encode(self, source: FrameBatch) -> Any:
         """Whatever `drive` needs of B sources; computed once a source."""

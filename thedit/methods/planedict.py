@@ -38,6 +38,10 @@ class PlaneDict(Method):
         self.options = resolve(preset, options)
         self.network = Network(size, self.options)
 
+    def built(self) -> dict[str, Any]:
+        """All options of this network."""
+        return self.options.model_dump(mode="json")
+
     def encode(self, source: FrameBatch) -> Source:
         """Codes and still planes of B sources."""
         codes = self.network.encode(source.image)

@@ -192,7 +192,7 @@ class Trainer:
             "method": self.spec.name,
             "preset": self.options.preset,
             "size": self.store.size,
-            "options": self.spec.options,
+            "options": self.spec.options | self.method.built(),
             "images": self.images,
             "seconds": round(self.seconds, 1),
             "parameters": sum(p.numel() for p in self.method.parameters()),
