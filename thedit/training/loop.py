@@ -63,9 +63,8 @@ class Trainer:
         self.identity = self._identity()
         self.method.to(processes.device)
         self.average = copy.deepcopy(self.method).eval().requires_grad_(False)
-        self._kept: list[Tensor] = [*self.average.parameters()]
-        self._new: list[Tensor] = [*self.method.parameters()]
-        self._buffers = [*zip(self.average.buffers(), self.method.buffers())]
+        self._kept, self._new = _values(self.average), _values(self.method)
+        self._counts = [*zip(_counts(self.average), _counts(self.method))]
         if self.options.compile:
             _compile(self.method)
         parameters = [p for p in self.method.parameters() if p.requires_grad]
@@ -222,8 +221,17 @@ class Trainer:
         halflife = min(self.options.ema_halflife, 0.2 * self.images)
         weight = 1 - 0.5 ** (self.options.batch / halflife)
         torch._foreach_lerp_(self._kept, self._new, weight)
-        for kept, new in self._buffers:
+        for kept, new in self._counts:
             kept.copy_(new)
+
+
+def _values(method: Method) -> list[Tensor]:
+    """Parameters and statistics of normalisations: what a moving average is taken of."""
+    return [*method.parameters(), *(buffer for buffer in method.buffers() if buffer.is_floating_point())]
+
+
+def _counts(method: Method) -> list[Tensor]:
+    return [buffer for buffer in method.buffers() if not buffer.is_floating_point()]
 
 
 def _compile(method: Method) -> None:
