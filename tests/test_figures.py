@@ -72,6 +72,14 @@ def project(tmp_path_factory):
     patch.undo()
 
 
+def test_two_networks_of_one_variant_are_two_rows():
+    both = pd.concat([metrics(), metrics().assign(backend="other")])
+    rows = table.scores(both, "cross", dict.fromkeys(SETTINGS.methods, "")).rows
+    assert [row[0][1] for row in rows if row[0][0].startswith("csim")] == ["source, net", "source, other"]
+    assert "other" in readable(both)
+    assert len(charts.comparison(both, SETTINGS).axes) % 4 == 0
+
+
 def test_every_figure_of_the_workflow_is_written(project):
     folder = run.write(SETTINGS)
     for name in ("comparison", "training", "methods", "cross_identity", "multiview", "plane_bases"):
