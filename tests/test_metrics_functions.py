@@ -1,7 +1,6 @@
 """The functional metrics against reference packages, analytic cases, and bad input."""
 
 import math
-import time
 
 import numpy as np
 import pytest
@@ -81,17 +80,6 @@ def test_frechet_distance_agrees_with_pytorch_fid(n, m, size):
     assert float(metrics.frechet_distance(x, y)) == pytest.approx(reference, rel=1e-3)
     moments = (x.mean(0), x.T.cov(), y.mean(0), y.T.cov())
     assert float(metrics.frechet_from_moments(*moments)) == pytest.approx(reference, rel=1e-3)
-
-
-def test_frechet_distance_of_a_thousand_pictures_is_five_times_faster_than_pytorch_fids():
-    x, y = features(1, 1000, 2048), features(2, 1000, 2048)
-    start = time.perf_counter()
-    ours = float(metrics.frechet_distance(x, y))
-    middle = time.perf_counter()
-    moments = [moment.numpy() for group in (x, y) for moment in (group.mean(0), group.T.cov())]
-    theirs = calculate_frechet_distance(*moments)
-    assert time.perf_counter() - middle > 5 * (middle - start)
-    assert ours == pytest.approx(theirs, rel=1e-3)
 
 
 def test_frechet_distance_analytic_cases():
