@@ -5,7 +5,7 @@ classes for torchmetrics. ``python -m metrics`` scores folders.
 """
 
 from metrics.distribution import frechet_distance, frechet_from_moments, kernel_distance
-from metrics.expression import AED, aed, aed_landmarks, centred
+from metrics.expression import AED, aed, aed_landmarks, centred, openings
 from metrics.identity import csim, rescaled
 from metrics.perceptual import perceptual_distance
 from metrics.pixel import psnr, ssim
@@ -22,6 +22,7 @@ __all__ = [
     "frechet_distance",
     "frechet_from_moments",
     "kernel_distance",
+    "openings",
     "perceptual_distance",
     "psnr",
     "rescaled",

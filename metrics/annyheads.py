@@ -29,6 +29,7 @@ def validity_sample(data: Path, frames: Frames, measurer: Measurer, size: int, s
     """Measure frames of a split's clips, evenly spread, and put the truth beside them; ``size`` as in `TrueLabels`."""
     index = frames.index.reset_index(drop=True)
     index = index[index["split"] == split]
+    model = measurer.suite.landmarks.model
     truth = TrueLabels(data, frames, size)
     parts = []
     for (person, clip), group in tqdm(list(index.groupby(["person", "clip"])), desc="validity", unit="clip"):
@@ -36,7 +37,8 @@ def validity_sample(data: Path, frames: Frames, measurer: Measurer, size: int, s
         rows = group.index.to_numpy()[steps]
         measured = [measurer(frames.picture(row)) for row in rows]
         labels = torch.from_numpy(frames.column("camera")[rows])
-        fit = fit_clip(torch.from_numpy(np.stack([one.landmarks for one in measured])), camera.split(labels)[1])
+        points = torch.from_numpy(np.stack([one.landmarks for one in measured]))
+        fit = fit_clip(points, camera.split(labels)[1], model=model)
         parts.append(
             Sample(
                 person=np.full(len(rows), person),

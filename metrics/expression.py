@@ -5,6 +5,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+# What opens and closes in a face: pairs of iBUG landmarks whose distances are averaged.
+OPENINGS = (
+    ((37, 41), (38, 40)),  # lids of the right eye
+    ((43, 47), (44, 46)),  # lids of the left eye
+    ((61, 67), (62, 66), (63, 65)),  # lips
+    ((48, 54),),  # corners of the mouth
+    ((19, 37),),  # right brow and lid
+    ((24, 44),),  # left brow and lid
+)
+
 AED: dict[str, Callable[[Tensor], Tensor]] = {
     "mean-absolute": lambda difference: difference.abs().mean(1),
     "sum-absolute": lambda difference: difference.abs().sum(1),
@@ -33,13 +43,27 @@ def aed_landmarks(prediction: Tensor, reference: Tensor, actions: Tensor, millim
     return torch.linalg.vector_norm(moved, dim=-1).mean(-1) * millimetres
 
 
-def centred(coefficients: Tensor) -> Tensor:
-    """Coefficients (T, A) of one clip without their mean over its frames; NaN frames stay NaN and do not count.
+def openings(coefficients: Tensor, mean: Tensor, actions: Tensor, millimetres: float) -> Tensor:
+    """How far eyes, lips, mouth and brows of the mean head are open with expressions (B, A): (B, 6) in millimetres.
+
+    mean (68, 3) and actions (A, 68, 3) in units of ``millimetres``. The mean absolute difference of two of these rows
+    (`aed`) is the variant openings-mm: six distances that landmarks tell well, whatever moves the rest of the face.
+    """
+    points = mean.double() + torch.einsum("ba,alc->blc", coefficients.double(), actions.double())  # (B, 68, 3)
+    gaps = [
+        torch.stack([torch.linalg.vector_norm(points[:, i] - points[:, j], dim=1) for i, j in pairs]).mean(0)
+        for pairs in OPENINGS
+    ]
+    return torch.stack(gaps, dim=1) * millimetres
+
+
+def centred(values: Tensor) -> Tensor:
+    """Values (T, D) of one clip's frames without their mean over the clip; NaN frames stay NaN and do not count.
 
     A fit takes a part of a person's face for expression. That part is the same in all frames of a clip, so centred
     expressions of two people can be compared.
     """
-    return coefficients - coefficients.nanmean(0)
+    return values - values.nanmean(0)
 
 
 def _difference(prediction: Tensor, reference: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from metrics import images
-from metrics.expression import AED, aed, aed_landmarks, centred
+from metrics.expression import AED, aed, aed_landmarks, centred, openings
 from metrics.identity import csim
 from metrics.measure import Measured, Measurer
 from metrics.pixel import psnr, ssim
@@ -20,7 +20,7 @@ from metrics.pose import APD, apd
 from metrics.tables import FEATURES
 from thedit import camera
 from thedit.fitting import Fit, fit_clip
-from thedit.fitting.model import landmark_model
+from thedit.fitting.model import LandmarkModel
 
 NO_FACE = "no face found in the {}"
 
@@ -114,17 +114,9 @@ def _motion(pair: Pair, measurer: Measurer, predictions: list[Measured], drivers
     """AED and APD against the driver, and APD against the requested camera."""
     landmarks, blendshapes = measurer.suite.landmarks, measurer.suite.blendshapes
     fitted = (f"{landmarks.name}+fit", landmarks.sha256)
-    ours, theirs = _fit(predictions, pair.requested), _fit(drivers, pair.driving)
-    model = landmark_model()
-    millimetres = 1000 / camera.UNITS_PER_METRE
-    expressions = {variant: aed(ours.expression, theirs.expression, variant) for variant in AED}
-    expressions["landmarks-mm"] = aed_landmarks(ours.expression, theirs.expression, model.actions, millimetres)
-    expressions["landmarks-mm-centred"] = aed_landmarks(
-        centred(_where(ours.expression, theirs.expression)),
-        centred(_where(theirs.expression, ours.expression)),
-        model.actions,
-        millimetres,
-    )
+    model = landmarks.model
+    ours, theirs = _fit(predictions, pair.requested, model), _fit(drivers, pair.driving, model)
+    expressions = _expressions(ours.expression, theirs.expression, model)
     poses = {variant: apd(_pose(ours.camera), _pose(theirs.camera), variant) for variant in APD}
     poses |= {f"{variant}@camera": apd(_pose(ours.camera), _pose(pair.requested), variant) for variant in APD}
     direct = {}
@@ -143,6 +135,19 @@ def _motion(pair: Pair, measurer: Measurer, predictions: list[Measured], drivers
             yield Value(frame, "aed", *what, float(values[frame]), reason)
 
 
+def _expressions(ours: Tensor, theirs: Tensor, model: LandmarkModel) -> dict[str, Tensor]:
+    """Every variant of AED (T,) of fitted coefficients (T, A)."""
+    millimetres = 1000 / camera.UNITS_PER_METRE
+    both = ours, theirs
+    open_ = [openings(one, model.mean, model.actions, millimetres) for one in both]
+    values = {variant: aed(*both, variant) for variant in AED}
+    values["landmarks-mm"] = aed_landmarks(*both, model.actions, millimetres)
+    values["landmarks-mm-centred"] = aed_landmarks(*_centred(*both), model.actions, millimetres)
+    values["openings-mm"] = aed(open_[0], open_[1])
+    values["openings-mm-centred"] = aed(*_centred(open_[0], open_[1]))
+    return values
+
+
 def _vectors(pair: Pair, measurer: Measurer, predictions: list[Measured], drivers: list[Measured]) -> Iterator[Value]:
     """The features behind distances between sets: rows without a value that aggregation turns into one."""
     backend = measurer.suite.features
@@ -153,19 +158,20 @@ def _vectors(pair: Pair, measurer: Measurer, predictions: list[Measured], driver
             yield Value(frame, FEATURES, variant, backend.name, backend.sha256, np.nan, "", measured.features)
 
 
-def _fit(measured: list[Measured], labels: Tensor) -> Fit:
+def _fit(measured: list[Measured], labels: Tensor, model: LandmarkModel) -> Fit:
     """Poses and expressions of frames of one person; ``labels`` (T, 25) give the intrinsics."""
     points = _stack([one.landmarks for one in measured])  # (T, 68, 2)
-    return fit_clip(points, camera.split(labels)[1])
+    return fit_clip(points, camera.split(labels)[1], model=model)
 
 
 def _stack(arrays: list[np.ndarray]) -> Tensor:
     return torch.from_numpy(np.stack(arrays))
 
 
-def _where(values: Tensor, others: Tensor) -> Tensor:
-    """``values`` (T, A), NaN in the frames where ``others`` are."""
-    return torch.where(others.isnan().any(1, keepdim=True), torch.nan, values)
+def _centred(ours: Tensor, theirs: Tensor) -> tuple[Tensor, Tensor]:
+    """Both (T, D) without their means over the frames that both have."""
+    missing = (ours.isnan() | theirs.isnan()).any(1, keepdim=True)
+    return centred(ours.masked_fill(missing, torch.nan)), centred(theirs.masked_fill(missing, torch.nan))
 
 
 def _pose(labels: Tensor) -> Tensor:

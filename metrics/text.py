@@ -44,23 +44,22 @@ def readable(metrics: pd.DataFrame, outside: Mapping[str, Mapping[str, str]] = M
 
 
 def _table(protocol: str, rows: pd.DataFrame, outside: Mapping[str, str]) -> Table:
-    cells = rows.set_index(["metric", "variant", "method"]).sort_index()
     methods = sorted({*rows["method"], *outside})
     table = Table(title=protocol, title_justify="left", box=SIMPLE_HEAD)
     for heading in ("metric", "variant", "network", *methods):
         table.add_column(heading)
     for (metric, variant), better in SHOWN.items():
-        if (metric, variant) in cells.index.droplevel("method"):
-            backend = cells.loc[(metric, variant)]["backend"].iloc[0]
-            values = (outside.get(method) or _cell(cells, (metric, variant, method)) for method in methods)
-            table.add_row(f"{metric} {better}", variant, backend, *values)
+        shown = rows[(rows["metric"] == metric) & (rows["variant"] == variant)].set_index("method")
+        for backend, cells in shown.groupby("backend"):
+            values = (outside.get(method) or _cell(cells, method) for method in methods)
+            table.add_row(f"{metric} {better}", variant, str(backend), *values)
     return table
 
 
-def _cell(cells: pd.DataFrame, key: tuple[str, str, str]) -> str:
-    if key not in cells.index:
+def _cell(cells: pd.DataFrame, method: str) -> str:
+    if method not in cells.index:
         return ""
-    cell = cells.loc[[key]].iloc[0]
+    cell = cells.loc[[method]].iloc[0]
     value = "none" if math.isnan(cell["value"]) else f"{cell['value']:.3g}"
     spread = "" if math.isnan(cell["ci_low"]) else f" ({cell['ci_low']:.3g} to {cell['ci_high']:.3g})"
     failed = f", {cell['n_failed']} failed" if cell["n_failed"] else ""

@@ -6,7 +6,7 @@ of two frames tells whether they show one person. Intervals leave out one person
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ import torch
 
 from metrics import statistics
 from metrics.backends import Backend
-from metrics.expression import AED, aed, aed_landmarks, centred
+from metrics.expression import AED, aed, aed_landmarks, centred, openings
 from metrics.identity import csim
 from metrics.pose import apd
 from metrics.suite import Suite
@@ -27,7 +27,8 @@ from thedit.fitting.model import landmark_model
 YAW_BINS = ((0, 15), (15, 30), (30, 45), (45, 60), (60, 90), (0, 30), (0, 90))
 FALSE_ACCEPTS = 0.01
 MILLIMETRES = 1000 / camera.UNITS_PER_METRE
-Distances = dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]]
+PAIRS = 100_000  # of two people; more of them would not tell more
+Variants = dict[str, tuple[Callable[[torch.Tensor, torch.Tensor], torch.Tensor], list[torch.Tensor]]]
 
 
 @dataclass(frozen=True)
@@ -54,62 +55,166 @@ class Sample:
         return Sample(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
+@dataclass(frozen=True)
+class Distances:
+    """What one variant of a metric says of P pairs, and what it would say of the truth: measured and true (P,)."""
+
+    metric: str
+    variant: str
+    backend: Backend
+    measured: np.ndarray
+    true: np.ndarray
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """P pairs of frames with a face.
+
+    people (P, 2) names; one_clip (P,) whether both are of one clip; yaw (P,) the larger of both in degrees; similarity
+    (P,) of the embeddings; and the distances that are compared with the truth.
+    """
+
+    people: np.ndarray
+    one_clip: np.ndarray
+    yaw: np.ndarray
+    similarity: np.ndarray
+    distances: list[Distances]
+
+    @property
+    def one_person(self) -> np.ndarray:
+        """Whether both frames (P,) show one person."""
+        return self.people[:, 0] == self.people[:, 1]
+
+    def __getitem__(self, rows: np.ndarray) -> "Pairs":
+        distances = [replace(one, measured=one.measured[rows], true=one.true[rows]) for one in self.distances]
+        return Pairs(self.people[rows], self.one_clip[rows], self.yaw[rows], self.similarity[rows], distances)
+
+
 def validity(sample: Sample, suite: Suite) -> pd.DataFrame:
     """Rows of schema `metrics.tables.VALIDITY` without dataset, config_hash and code_version."""
+    found = ~np.isnan(sample.camera[:, 0])
+    frames, pairs = _frames(sample[found]), _pairs(sample[found], suite)
     people = np.unique(sample.person)
-    whole = list(_statistics(sample, suite))
-    parts = [
-        {_key(row): row["value"] for row in _statistics(sample[sample.person != person], suite)} for person in people
-    ]
+    whole = list(_statistics(sample.person, found, frames, pairs, suite))
+    parts = []
+    for person in people:
+        kept, without = sample.person != person, pairs[(pairs.people != person).all(1)]
+        rest = _statistics(sample.person[kept], found[kept], frames[frames["person"] != person], without, suite)
+        parts.append({_key(row): row["value"] for row in rest})
     rows = []
     for row in whole:
-        without = [part.get(_key(row), np.nan) for part in parts]
-        interval = statistics.jackknife(row["value"], without)
+        interval = statistics.jackknife(row["value"], [part.get(_key(row), np.nan) for part in parts])
         rows.append(row | {"ci_low": interval.low, "ci_high": interval.high, "n_people": len(people)})
     return pd.DataFrame(rows)
 
 
-def _statistics(sample: Sample, suite: Suite) -> Iterator[dict[str, Any]]:
-    found = ~np.isnan(sample.camera[:, 0])
-    yield _row("detection", "", suite.detector, "found", "all", float(found.mean()), len(found))
-    seen = sample[found]
-    yield from _pose(seen, suite.landmarks)
-    first, second = np.triu_indices(len(seen), 1)
-    yield from _identity(seen, first, second, suite.embedding)
-    same = seen.person[first] == seen.person[second]
-    for group, rows in (("one person", same), ("two people", ~same)):
-        yield from _expression(seen, first[rows], second[rows], group, suite)
+def _frames(sample: Sample) -> pd.DataFrame:
+    """Of each frame with a face: person, true yaw, error of the pose in degrees, and what is left of it (`centred`)
+    once the mean error of the person's frames is taken away.
+    """
+    fitted, true = _poses(sample.camera), _poses(sample.true_camera)
+    error = fitted[:, :3, :3] @ true[:, :3, :3].mT  # in the head's axes, where a person's error is constant
+    constant = torch.empty_like(error)
+    for person in np.unique(sample.person):
+        rows = torch.from_numpy(sample.person == person)
+        u, _, vh = torch.linalg.svd(error[rows].mean(0))
+        constant[rows] = u @ vh  # the rotation nearest to the mean
+    return pd.DataFrame(
+        {
+            "person": sample.person,
+            "yaw": _yaw(sample),
+            "geodesic-degrees": camera.rotation_error(fitted, true).numpy(),
+            "geodesic-degrees-centred": camera.rotation_error(error, constant).numpy(),
+        }
+    )
 
 
-def _pose(sample: Sample, backend: Backend) -> Iterator[dict[str, Any]]:
-    fitted, true = (torch.from_numpy(label[:, :16].reshape(-1, 4, 4)) for label in (sample.camera, sample.true_camera))
-    error = camera.rotation_error(fitted, true).numpy()
-    yaw = np.abs(camera.angles(true)[:, 0].numpy())
-    for low, high in YAW_BINS:
-        rows = error[(yaw >= low) & (yaw < high)]
-        if len(rows):
-            group = f"yaw {low} to {high}"
-            yield _row("pose", "geodesic-degrees", backend, "median", group, float(np.median(rows)), len(rows))
-            yield _row("pose", "geodesic-degrees", backend, "p95", group, float(np.quantile(rows, 0.95)), len(rows))
+def _pairs(sample: Sample, suite: Suite) -> Pairs:
+    """All pairs of one person's frames, and of two people's at most `PAIRS`, drawn at random but always alike."""
     first, second = np.triu_indices(len(sample), 1)
-    same = sample.clip[first] == sample.clip[second]
-    measured, wanted = (apd(pose[first[same]], pose[second[same]]).numpy() for pose in (fitted, true))
-    if len(measured) > 2:
-        correlation = scipy.stats.spearmanr(measured, wanted).statistic
-        yield _row("apd", "geodesic-degrees", backend, "spearman", "one clip", float(correlation), len(measured))
-
-
-def _identity(sample: Sample, first: np.ndarray, second: np.ndarray, backend: Backend) -> Iterator[dict[str, Any]]:
-    embedding = torch.from_numpy(sample.embedding)
-    similarity = csim(embedding[first], embedding[second]).numpy()
-    other_clip = sample.clip[first] != sample.clip[second]  # frames of one clip are too easy to tell
     same = sample.person[first] == sample.person[second]
-    pose = torch.from_numpy(sample.true_camera[:, :16].reshape(-1, 4, 4))
-    yaw = np.abs(camera.angles(pose)[:, 0].numpy())
-    widest = np.maximum(yaw[first], yaw[second])
+    two = np.flatnonzero(~same)
+    if len(two) > PAIRS:
+        two = np.random.default_rng(0).choice(two, PAIRS, replace=False)
+    chosen = np.sort(np.concatenate([np.flatnonzero(same), two]))
+    first, second = first[chosen], second[chosen]
+    yaw, embedding = _yaw(sample), torch.from_numpy(sample.embedding)
+    fitted, true = _poses(sample.camera), _poses(sample.true_camera)
+    measured, wanted = (apd(pose[first], pose[second]).numpy() for pose in (fitted, true))
+    return Pairs(
+        people=np.stack([sample.person[first], sample.person[second]], axis=1),
+        one_clip=sample.clip[first] == sample.clip[second],
+        yaw=np.maximum(yaw[first], yaw[second]),
+        similarity=csim(embedding[first], embedding[second]).numpy(),
+        distances=[
+            Distances("apd", "geodesic-degrees", suite.landmarks, measured, wanted),
+            *_expressions(sample, first, second, suite),
+        ],
+    )
+
+
+def _expressions(sample: Sample, first: np.ndarray, second: np.ndarray, suite: Suite) -> Iterator[Distances]:
+    """Every variant of AED, from fitted coefficients and from a network's."""
+    true = torch.from_numpy(sample.true_expression).double()
+    model = landmark_model()
+
+    def within_clips(values: torch.Tensor) -> torch.Tensor:
+        result = values.clone()
+        for clip in np.unique(sample.clip):
+            result[sample.clip == clip] = centred(values[sample.clip == clip])
+        return result
+
+    def moved(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return aed_landmarks(x, y, model.actions, MILLIMETRES)
+
+    for backend, coefficients in ((suite.landmarks, sample.expression), (suite.blendshapes, sample.blendshapes)):
+        if backend is None:
+            continue
+        whole = [torch.from_numpy(coefficients).double(), true]
+        opened = [openings(values, model.mean, model.actions, MILLIMETRES) for values in whole]
+        variants: Variants = {name: (partial(aed, variant=name), whole) for name in AED}
+        variants["landmarks-mm"] = (moved, whole)
+        variants["landmarks-mm-centred"] = (moved, [within_clips(values) for values in whole])
+        variants["openings-mm"] = (aed, opened)
+        variants["openings-mm-centred"] = (aed, [within_clips(values) for values in opened])
+        for name, (distance, both) in variants.items():
+            ours, theirs = (distance(values[first], values[second]).numpy() for values in both)
+            yield Distances("aed", name, backend, ours, theirs)
+
+
+def _statistics(
+    person: np.ndarray, found: np.ndarray, frames: pd.DataFrame, pairs: Pairs, suite: Suite
+) -> Iterator[dict[str, Any]]:
+    yield _row("detection", "", suite.detector, "found", "all", float(found.mean()), len(person))
+    yield from _pose(frames, suite.landmarks)
+    yield from _identity(pairs, suite.embedding)
+    groups = {"one clip": pairs.one_clip, "one person": pairs.one_person, "two people": ~pairs.one_person}
+    for group, rows in groups.items():
+        if rows.sum() < 3:
+            continue
+        for one in pairs.distances:
+            x, y = one.measured[rows], one.true[rows]
+            spearman, pearson = float(scipy.stats.spearmanr(x, y).statistic), float(np.corrcoef(x, y)[0, 1])
+            yield _row(one.metric, one.variant, one.backend, "spearman", group, spearman, len(x))
+            yield _row(one.metric, one.variant, one.backend, "pearson", group, pearson, len(x))
+
+
+def _pose(frames: pd.DataFrame, backend: Backend) -> Iterator[dict[str, Any]]:
     for low, high in YAW_BINS:
-        rows = other_clip & (widest >= low) & (widest < high)
-        positive, negative = similarity[rows & same], similarity[rows & ~same]
+        rows = frames[(frames["yaw"] >= low) & (frames["yaw"] < high)]
+        if not len(rows):
+            continue
+        for variant in ("geodesic-degrees", "geodesic-degrees-centred"):
+            for statistic, value in (("median", rows[variant].median()), ("p95", rows[variant].quantile(0.95))):
+                yield _row("pose", variant, backend, statistic, f"yaw {low} to {high}", float(value), len(rows))
+
+
+def _identity(pairs: Pairs, backend: Backend) -> Iterator[dict[str, Any]]:
+    other_clip = ~pairs.one_clip  # frames of one clip are too easy to tell
+    for low, high in YAW_BINS:
+        rows = other_clip & (pairs.yaw >= low) & (pairs.yaw < high)
+        positive = pairs.similarity[rows & pairs.one_person]
+        negative = pairs.similarity[rows & ~pairs.one_person]
         if not len(positive) or not len(negative):
             continue
         group, n = f"yaw {low} to {high}", int(rows.sum())
@@ -125,33 +230,13 @@ def _identity(sample: Sample, first: np.ndarray, second: np.ndarray, backend: Ba
             yield _row("csim", "cosine", backend, statistic, group, value, n)
 
 
-def _expression(
-    sample: Sample, first: np.ndarray, second: np.ndarray, group: str, suite: Suite
-) -> Iterator[dict[str, Any]]:
-    true = torch.from_numpy(sample.true_expression).double()
-    actions = landmark_model().actions
+def _poses(labels: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(labels[:, :16].reshape(-1, 4, 4)).double()
 
-    def within_clips(coefficients: torch.Tensor) -> torch.Tensor:
-        result = coefficients.clone()
-        for clip in np.unique(sample.clip):
-            result[sample.clip == clip] = centred(coefficients[sample.clip == clip])
-        return result
 
-    def moved(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        return aed_landmarks(x, y, actions, MILLIMETRES)
-
-    distances: Distances = {name: partial(aed, variant=name) for name in AED} | {"landmarks-mm": moved}
-    for backend, coefficients in ((suite.landmarks, sample.expression), (suite.blendshapes, sample.blendshapes)):
-        if backend is None or len(first) < 3:
-            continue
-        measured = torch.from_numpy(coefficients).double()
-        pairs = {variant: (distance, measured, true) for variant, distance in distances.items()}
-        pairs["landmarks-mm-centred"] = (moved, within_clips(measured), within_clips(true))
-        for variant, (distance, x, y) in pairs.items():
-            ours, theirs = (distance(values[first], values[second]).numpy() for values in (x, y))
-            spearman, pearson = scipy.stats.spearmanr(ours, theirs).statistic, np.corrcoef(ours, theirs)[0, 1]
-            yield _row("aed", variant, backend, "spearman", group, float(spearman), len(ours))
-            yield _row("aed", variant, backend, "pearson", group, float(pearson), len(ours))
+def _yaw(sample: Sample) -> np.ndarray:
+    """True yaw (N,) in degrees, without its sign."""
+    return np.abs(camera.angles(_poses(sample.true_camera))[:, 0].numpy())
 
 
 def _row(

@@ -6,12 +6,13 @@ import pytest
 import torch
 from PIL import Image
 
+from metrics.text import readable
 from tests.frames import make_store
 from thedit import config
 from thedit.errors import UserError
 from thedit.evaluation import layout, pairs
 from thedit.evaluation.run import make
-from thedit.figures import bases, crossing, grid, readme, run, table, views
+from thedit.figures import bases, charts, crossing, grid, readme, run, table, views
 from thedit.figures.cast import Cast
 from thedit.methods import registry
 from thedit.training import checkpoint
@@ -71,6 +72,14 @@ def project(tmp_path_factory):
     cost().to_parquet(layout.run(SETTINGS) / "cost.parquet")
     yield folder
     patch.undo()
+
+
+def test_two_networks_of_one_variant_are_two_rows():
+    both = pd.concat([metrics(), metrics().assign(backend="other")])
+    rows = table.compare("cross", both, dict.fromkeys(SETTINGS.methods, "")).rows
+    assert [row[0][1] for row in rows if row[0][0].startswith("csim")] == ["source, net", "source, other"]
+    assert readable(both).count(" other ") == readable(both).count(" net ") == 2
+    assert len(charts.comparison(both, SETTINGS).axes) == 2 * len(SETTINGS.evaluation.protocols)
 
 
 def test_every_figure_of_the_workflow_is_written(project):

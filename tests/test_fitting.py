@@ -167,7 +167,8 @@ def test_what_a_person_shares_does_not_average_out(model):
 def test_the_packaged_model_is_that_of_the_head_assets(detector):
     heads = assets.load()
     model = landmark_model(detector)
-    assert torch.allclose(model.identity.float(), heads.identity[:, heads.landmarks])
+    # The assets' weakest components differ by up to 0.15 mm between processors: eigenvectors that lie close together.
+    assert torch.allclose(model.identity.float(), heads.identity[:, heads.landmarks], atol=1e-3)
     assert torch.allclose(model.actions.float(), heads.actions[:, heads.landmarks])
     moved = (model.mean - heads.mean[heads.landmarks]).norm(dim=1)
     assert np.median(moved) < 0.15 * float(model.eye_distance)

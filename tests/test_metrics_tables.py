@@ -23,7 +23,7 @@ STAMP = {"seed": 0, "config_hash": "c", "code_version": "v", "packages": "{}", "
 class FakeNetworks:
     """Stands for all networks: a picture's first pixel tells what they see (0: no face)."""
 
-    name, sha256, size, metric = "fake", "0" * 64, 3, "perceptual"
+    name, sha256, size, metric, model = "fake", "0" * 64, 3, "perceptual", landmark_model()
 
     def detect(self, picture):
         return np.array([0.0, 0, 1, 1]) if picture[0, 0, 0] else None

@@ -9,6 +9,8 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
+from thedit.fitting.model import LandmarkModel
+
 
 class Backend(Protocol):
     """What every backend tells of itself."""
@@ -26,6 +28,8 @@ class Detector(Backend, Protocol):
 
 class Landmarker(Backend, Protocol):
     """Places the 68 iBUG landmarks."""
+
+    model: LandmarkModel  # where on a head it places them, which a fit needs
 
     def landmarks(self, picture: np.ndarray, box: np.ndarray) -> np.ndarray:
         """Landmarks (68, 2) of the face in ``box``."""

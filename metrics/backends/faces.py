@@ -9,6 +9,7 @@ import numpy as np
 
 from thedit import weights
 from thedit.files import sha256
+from thedit.fitting.model import landmark_model
 from thedit.video import backends
 from thedit.video.backends import dlib as dlib_models
 
@@ -55,6 +56,7 @@ class Landmarks:
 
     def __init__(self, name: str, digest: str, backend: str) -> None:
         self.name, self.sha256 = name, digest
+        self.model = landmark_model(backend)
         self._place = backends.landmarker(backend)
 
     def landmarks(self, picture: np.ndarray, box: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""`thedit figures` and `thedit readme`: pictures, charts and animations of a run, and its numbers for the README."""
+"""`thedit figures`, `table` and `readme`: pictures, charts and animations of a run, and its numbers for people."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,8 +9,9 @@ ConfigFile = Annotated[Path, typer.Option("--config", help="configuration of the
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to ``app``."""
+    """Add the commands to ``app``."""
     app.command()(figures)
+    app.command()(table)
     app.command()(readme)
 
 
@@ -31,3 +32,17 @@ def readme(
     from thedit.figures.readme import insert
 
     insert(load(config), file)
+
+
+def table(config: ConfigFile = Path("config/config.yaml")) -> None:
+    """Print results/RUN/metrics.parquet for people to read."""
+    from metrics import tables
+    from metrics.text import readable
+    from thedit.config import load
+    from thedit.evaluation import layout
+    from thedit.figures.table import outside
+
+    settings = load(config)
+    path = layout.run(settings) / "metrics.parquet"
+    typer.echo(readable(tables.read(path, tables.METRICS), outside(settings)))
+    typer.echo(f"All variants with their intervals, counts and provenance: {path}")

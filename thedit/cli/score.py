@@ -1,4 +1,4 @@
-"""`thedit score`, `aggregate` and `table`: from predictions to numbers."""
+"""`thedit score` and `aggregate`: from predictions to numbers."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +16,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
     app.command()(score)
     app.command()(aggregate)
-    app.command()(table)
 
 
 def score(
@@ -94,17 +93,3 @@ def aggregate(config: ConfigFile) -> None:
     for name, (table, schema) in results.items():
         tables.write(table, schema, folder / f"{name}.parquet")
         typer.echo(f"{folder / name}.parquet: {len(table)} rows")
-
-
-def table(config: ConfigFile = Path("config/config.yaml")) -> None:
-    """Print results/RUN/metrics.parquet for people to read."""
-    from metrics import tables
-    from metrics.text import readable
-    from thedit.config import load
-    from thedit.evaluation import layout
-    from thedit.figures.table import outside
-
-    settings = load(config)
-    path = layout.run(settings) / "metrics.parquet"
-    typer.echo(readable(tables.read(path, tables.METRICS), outside(settings)))
-    typer.echo(f"All variants with their intervals, counts and provenance: {path}")

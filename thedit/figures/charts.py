@@ -15,25 +15,29 @@ from thedit.methods import registry
 
 
 def comparison(metrics: pd.DataFrame, config: Config) -> Figure:
-    """One row a metric of the short table, one column a protocol, one bar a method with its interval."""
-    cells = metrics.set_index(["protocol", "metric", "variant", "method"])[["value", "ci_low", "ci_high"]].sort_index()
-    measured = {key[:3] for key, value in cells["value"].items() if not np.isnan(value)}
+    """One row a metric and network of the short table, one column a protocol, one bar a method with its interval."""
+    cells = metrics.set_index(["protocol", "metric", "variant", "backend", "method"])[
+        ["value", "ci_low", "ci_high"]
+    ].sort_index()
+    measured = {key[:4] for key, value in cells["value"].items() if not np.isnan(value)}
     protocols = config.evaluation.protocols
-    keys = [key for key in SHOWN if any((protocol, *key) in measured for protocol in protocols)]
+    keys = [
+        (*key, backend) for key in SHOWN for backend in sorted({name for _, *k, name in measured if tuple(k) == key})
+    ]
     height = 0.42 + 0.15 * len(config.methods)
     figure = Figure(figsize=(1.4 + 2.3 * len(protocols), height * len(keys) + 0.3), layout="constrained")
     axes = figure.subplots(len(keys), len(protocols), squeeze=False, sharey=True)
     colours = style.colours(config.methods)
-    for row, (metric, variant) in enumerate(keys):
+    for row, (metric, variant, backend) in enumerate(keys):
         for column, protocol in enumerate(protocols):
             axis = axes[row, column]
-            if (protocol, metric, variant) in measured:
-                _bars(axis, cells.loc[protocol, metric, variant].reindex(config.methods), colours)
+            if (protocol, metric, variant, backend) in measured:
+                _bars(axis, cells.loc[protocol, metric, variant, backend].reindex(config.methods), colours)
             else:
                 axis.set_axis_off()
             if row == 0:
                 axis.text(0.5, 1.5, protocol, transform=axis.transAxes, fontweight="bold", ha="center")
-        axes[row, 0].set_title(f"{metric} {SHOWN[metric, variant]}  {variant}", loc="left", fontsize=8)
+        axes[row, 0].set_title(f"{metric} {SHOWN[metric, variant]}  {variant}  {backend}", loc="left", fontsize=8)
     axes[0, 0].invert_yaxis()
     return figure
 

@@ -63,9 +63,9 @@ def compare(protocol: str, metrics: pd.DataFrame, outside: dict[str, str]) -> Ta
     """
     rows = []
     for (metric, variant), better in SHOWN.items():
-        group = metrics[(metrics["metric"] == metric) & (metrics["variant"] == variant)].set_index("method")
-        if len(group):
-            heading = f"{metric} {better}", ", ".join(part for part in (variant, group["backend"].iloc[0]) if part)
+        shown = metrics[(metrics["metric"] == metric) & (metrics["variant"] == variant)]
+        for backend, group in shown.set_index("method").groupby("backend"):
+            heading = f"{metric} {better}", ", ".join(part for part in (variant, str(backend)) if part)
             rows.append([heading, *(_measured(group, method, reason) for method, reason in outside.items())])
     return Table(protocol, ["metric", *outside], rows)
 

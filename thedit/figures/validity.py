@@ -13,7 +13,8 @@ def draw(table: pd.DataFrame) -> Figure:
     """Three panels of the rows of ``table`` (see `metrics.tables.VALIDITY`): pose, identity, expression."""
     figure = Figure(figsize=(11, 3.4), layout="constrained")
     pose, identity, expression = figure.subplots(1, 3, width_ratios=(1, 1, 1.2))
-    _by_yaw(pose, table[table["metric"] == "pose"], {"median": BLUE, "p95": GREY})
+    absolute = table[(table["metric"] == "pose") & (table["variant"] == "geodesic-degrees")]
+    _by_yaw(pose, absolute, {"median": BLUE, "p95": GREY})
     pose.axhline(POSE, color=BLUE, linestyle="--", linewidth=0.8)
     pose.set(title="APD: error of the fitted pose", ylabel="degrees", ylim=(0, None))
     csim = table[table["metric"] == "csim"]
