@@ -78,6 +78,17 @@ def test_the_same_bytes_every_time(folder, asset_file, tmp_path):
         assert again.read_bytes() == path.read_bytes(), path.name
 
 
+def test_a_stride_records_fewer_frames_of_the_same_motion(asset_file, tmp_path):
+    cameras = {}
+    for stride in (1, 2):
+        heads = HEADS.model_copy(update={"frames_per_clip": 4 // stride, "stride": stride})
+        render.render(heads, tmp_path / str(stride), asset_file, jobs=1)
+        cameras[stride] = np.stack(pd.read_parquet(tmp_path / str(stride) / "truth/test-0000/00.parquet")["camera"])
+    assert np.array_equal(cameras[2], cameras[1][::2])
+    with av.open(str(tmp_path / "2/videos/test-0000/00.mp4")) as video:
+        assert [frame.time for frame in video.decode(video=0)] == pytest.approx([0, 2 / 25])
+
+
 def test_truth_repeats_what_was_recorded(folder, asset_file):
     table = pd.read_parquet(folder / "truth/test-0000/00.parquet")
     expression = torch.tensor(np.stack(table["expression"]))

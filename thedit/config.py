@@ -32,7 +32,10 @@ class Heads(Section):
     train_people: Positive = Field(64, description="people whose clips are trained on")
     test_people: Positive = Field(6, description="people whose clips are only scored, never trained on")
     clips_per_person: Positive = Field(2, description="clips a person, each with its own light and motion")
-    frames_per_clip: Positive = Field(16, description="frames a clip, at 25 frames a second")
+    frames_per_clip: Positive = Field(16, description="frames a clip")
+    stride: Positive = Field(
+        1, description="the camera records every so many-th frame of the motion, which has 25 a second"
+    )
     size: Positive = Field(256, description="side of the recorded picture in pixels")
     seed: int = Field(0, description="everything of the data set follows from it")
 

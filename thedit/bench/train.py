@@ -12,10 +12,11 @@ from typing import Any, Literal
 import torch
 
 from thedit.bench.frames import pairs
-from thedit.bench.measure import MIB, Record, Work, default_device, measure
+from thedit.bench.measure import MIB, Record, Work, ceilings, default_device, measure
 from thedit.bench.stream import SIZES
 from thedit.config import Config
 from thedit.errors import UserError
+from thedit.training.replay import WARM_UP
 
 Precision = Literal["fp32", "bf16"]
 
@@ -46,10 +47,17 @@ def steps(
     from thedit.training.distributed import group
 
     with group() as processes:
+        cuda = processes.device.type == "cuda"
+        if cuda:  # the memory that this takes is not the training's
+            ceilings(device)
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
         with tempfile.TemporaryDirectory() as folder:
             trainer = make_trainer(preset, precision, batch, 0, compiled, Path(folder), processes)
             share = pairs(batch // processes.size, SIZES[preset], processes.device, seed=processes.rank)
             every = trainer.method.options.cross_every
+            _warm_up(trainer, share, (0, every - 1))
+            warm_up_peak = torch.cuda.max_memory_reserved() if cuda else 0
             records = []
             name = f"{preset}, batch {batch}, {precision}{', compiled' if compiled else ''}"
             for case, step in (("same identity", 0), ("cross-identity", every - 1)):
@@ -64,8 +72,8 @@ def steps(
                     batch=batch,
                     gpus=processes.size,
                 )
-                if processes.device.type == "cuda":  # what is recorded for replaying keeps its memory
-                    record["peak_mib"] = torch.cuda.max_memory_reserved() / MIB
+                if cuda:  # what is recorded for replaying keeps its memory
+                    record["peak_mib"] = max(warm_up_peak, torch.cuda.max_memory_reserved()) / MIB
                 records.append(record | {"images_per_second": 1e3 * batch / record["median_ms"]})
         if processes.first:
             yield from records
@@ -91,6 +99,13 @@ class _NoStore:
     def __init__(self, size: int):
         self.size = size
         self.provenance: dict[str, Any] = {}
+
+
+def _warm_up(trainer: Any, batch: Any, steps: tuple[int, ...]) -> None:
+    """Let the trainer record each step for replaying in turns, as in training: all warm up before the first is."""
+    for _ in range(WARM_UP + 1):
+        for step in steps:
+            _step(trainer, batch, step)
 
 
 def _step(trainer: Any, batch: Any, step: int) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import zlib
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -62,11 +63,11 @@ def clips(heads: config.Heads, splits: tuple[Split, ...] = SPLITS) -> list[Clip]
 
 
 def fingerprint(heads: config.Heads) -> str:
-    """Changes whenever a clip would look different: with size, length, seed or the code of this folder."""
+    """Changes whenever a clip would look different: with size, length, stride, seed or the code of this folder."""
     code = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         code.update(path.read_bytes())
-    return config.digest([heads.size, heads.frames_per_clip, heads.seed, code.hexdigest()])
+    return config.digest([heads.size, heads.frames_per_clip, heads.stride, heads.seed, code.hexdigest()])
 
 
 def finished(folder: Path, clip: Clip, key: str) -> bool:
@@ -89,7 +90,7 @@ def record(renderer: Renderer, heads: config.Heads, takes: list[Clip], folder: P
 def _record(renderer: Renderer, heads: config.Heads, person: Person, clip: Clip, folder: Path, key: str) -> None:
     moves, light = _moves(heads, clip), _light(heads.seed, clip)
     frames = renderer.render(person, moves.expression, moves.camera, light, maps=clip.split == "test")
-    _write_video(folder / "videos" / f"{clip.name}.mp4", frames.image, clip.generator(heads.seed, 3))
+    _write_video(folder / "videos" / f"{clip.name}.mp4", frames.image, clip.generator(heads.seed, 3), Fraction(motion.RATE) / heads.stride)
     if clip.split == "test":
         write_maps(folder / "truth" / f"{clip.name}.maps.arrow", frames)
     _write_truth(folder / "truth" / f"{clip.name}.parquet", renderer.assets, clip, person.identity, moves, key)
@@ -149,17 +150,18 @@ class Truth:
 
 
 def _moves(heads: config.Heads, clip: Clip) -> Motion:
-    return motion.animate(clip.generator(heads.seed, 1), heads.frames_per_clip)
+    moves = motion.animate(clip.generator(heads.seed, 1), heads.frames_per_clip * heads.stride)
+    return Motion(moves.expression[:: heads.stride], moves.camera[:: heads.stride])
 
 
 def _light(seed: int, clip: Clip) -> Scene:
     return scene.sample(clip.generator(seed, 2))
 
 
-def _write_video(path: Path, images: NDArray[np.uint8], generator: np.random.Generator) -> None:
+def _write_video(path: Path, images: NDArray[np.uint8], generator: np.random.Generator, rate: Fraction) -> None:
     size = images.shape[1]
     with atomic(path) as sibling, av.open(str(sibling), "w") as container:
-        stream = container.add_stream("libx264", rate=int(motion.RATE), options={"crf": QUALITY, "preset": "fast"})
+        stream = container.add_stream("libx264", rate=rate, options={"crf": QUALITY, "preset": "fast"})
         stream.width = stream.height = size
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 1  # the same bytes everywhere

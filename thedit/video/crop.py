@@ -18,12 +18,14 @@ def fixed(landmarks: np.ndarray, side: float, width: int, height: int) -> np.nda
     return np.tile(_inside(centre[None], np.array([side]), width, height), (len(landmarks), 1))
 
 
-def aligned(landmarks: np.ndarray, sides: np.ndarray, frames: np.ndarray, width: int, height: int) -> np.ndarray:
+def aligned(
+    landmarks: np.ndarray, sides: np.ndarray, frames: np.ndarray, rate: float, width: int, height: int
+) -> np.ndarray:
     """A box a frame (T, 3) that follows the head's position and size (EG3D), smoothly and without lag; else as `fixed`.
 
-    sides (T,) wanted; frames (T,) the frames' numbers.
+    sides (T,) wanted; frames (T,) the frames' numbers; rate frames a second.
     """
-    smoothed = smooth(np.column_stack([landmarks.mean(1), sides]), frames, HEAD)
+    smoothed = smooth(np.column_stack([landmarks.mean(1), sides]), frames, rate, HEAD)
     return _inside(smoothed[:, :2], smoothed[:, 2], width, height)
 
 

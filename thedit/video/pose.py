@@ -34,10 +34,11 @@ class Posed:
     fit: Fit
 
 
-def fit(landmarks: np.ndarray, frames: np.ndarray, width: int, height: int, settings: Preprocess) -> Posed:
+def fit(landmarks: np.ndarray, frames: np.ndarray, rate: float, width: int, height: int, settings: Preprocess) -> Posed:
     """Fit pose, identity and expression to one clip and choose its crop.
 
-    landmarks (T, 68, 2) in pixels of a picture of width x height, frames (T,) their numbers.
+    landmarks (T, 68, 2) in pixels of a picture of width x height, frames (T,) their numbers, rate frames a
+    second.
     """
     scale = float(max(width, height))
     centre = (width / 2 / scale, height / 2 / scale)
@@ -52,11 +53,11 @@ def fit(landmarks: np.ndarray, frames: np.ndarray, width: int, height: int, sett
         boxes = crop.fixed(landmarks, float(sides[0]) * settings.enlarge, width, height)
     else:
         sides = np.interp(frames, frames[some.numpy()], sides)
-        boxes = crop.aligned(landmarks, sides * settings.enlarge, frames, width, height)
+        boxes = crop.aligned(landmarks, sides * settings.enlarge, frames, rate, width, height)
     lenses = torch.stack([camera.intrinsics(camera.FOCAL * side / scale, centre) for side in sides])
     fitted = fit_clip(points, lenses, identity=first.identity[0], model=model)
     cam2world, intrinsics = camera.split(fitted.camera)
-    steady = torch.from_numpy(smooth_poses(cam2world.numpy(), frames, np.array(camera.PIVOT)))
+    steady = torch.from_numpy(smooth_poses(cam2world.numpy(), frames, rate, np.array(camera.PIVOT)))
     labels = camera.crop(camera.label(steady, intrinsics), torch.from_numpy(boxes / scale).float())
     within = (landmarks - boxes[:, None, :2]) / boxes[:, None, 2:]
     return Posed(boxes, labels.numpy(), within, fitted)

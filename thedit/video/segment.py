@@ -17,7 +17,7 @@ from thedit.shards.writer import Frame
 from thedit.video import backends, clips, crop, decode, parts, pose, truth
 from thedit.video.backends.dlib import DlibEmbedding
 from thedit.video.shots import Shots
-from thedit.video.smooth import FACE, smooth
+from thedit.video.smooth import FACE, frame_rate, smooth
 from thedit.video.spec import Source
 from thedit.video.track import Tracker
 
@@ -144,8 +144,9 @@ def _label(
     root: Path,
 ) -> tuple[list[_Draft], list[str]]:
     """Fit one clip: drafts of all its frames, and why each is dropped (empty: it is kept)."""
-    landmarks = smooth(clip.landmarks, clip.frames, FACE)
-    posed = pose.fit(landmarks, clip.frames, *size, settings)
+    rate = frame_rate(times)
+    landmarks = smooth(clip.landmarks, clip.frames, rate, FACE)
+    posed = pose.fit(landmarks, clip.frames, rate, *size, settings)
     labels = posed.labels
     if settings.camera == "truth":
         recorded = torch.from_numpy(truth.cameras(root, source.person, source.clip, clip.frames)).float()
