@@ -90,7 +90,8 @@ def record(renderer: Renderer, heads: config.Heads, takes: list[Clip], folder: P
 def _record(renderer: Renderer, heads: config.Heads, person: Person, clip: Clip, folder: Path, key: str) -> None:
     moves, light = _moves(heads, clip), _light(heads.seed, clip)
     frames = renderer.render(person, moves.expression, moves.camera, light, maps=clip.split == "test")
-    _write_video(folder / "videos" / f"{clip.name}.mp4", frames.image, clip.generator(heads.seed, 3), Fraction(motion.RATE) / heads.stride)
+    rate = Fraction(motion.RATE) / heads.stride
+    _write_video(folder / "videos" / f"{clip.name}.mp4", frames.image, clip.generator(heads.seed, 3), rate)
     if clip.split == "test":
         write_maps(folder / "truth" / f"{clip.name}.maps.arrow", frames)
     _write_truth(folder / "truth" / f"{clip.name}.parquet", renderer.assets, clip, person.identity, moves, key)
