@@ -72,10 +72,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "neural_size": 64,
         "super_widths": (64, 32),
         "augment_driving": True,
-        "motion_dropout": 0.25,
+        "reconstruction": 0.25,
         "cross_every": 8,
         "perceptual": 4.0,
-        "parts": 400.0,
+        "parts": 200.0,
         "identity": 10.0,
     },
     "tiny": {
