@@ -46,8 +46,9 @@ def main(
         "packages": json.dumps(provenance.packages()),
         "device": provenance.device(),
     }
-    results = aggregate.metrics(table, resamples, seed).assign(**stamp)
-    tables.write(aggregate.frames(table), tables.FRAMES, out / "frames.parquet")
+    frames, unscaled = aggregate.frames(table), pd.DataFrame(columns=list(tables.SCALE.columns))
+    results = aggregate.metrics(frames, aggregate.distances(table), unscaled, resamples, seed).assign(**stamp)
+    tables.write(frames, tables.FRAMES, out / "frames.parquet")
     tables.write(results, tables.METRICS, out / "metrics.parquet")
     print(readable(tables.read(out / "metrics.parquet", tables.METRICS)))
     print(f"All variants: {out / 'metrics.parquet'}; a value a frame: {out / 'frames.parquet'}")

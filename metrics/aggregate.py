@@ -11,13 +11,17 @@ from torch import Tensor
 
 from metrics import statistics
 from metrics.distribution import frechet_distance
+from metrics.identity import rescaled
+from metrics.scale import DIFFERENT, SAME
 from metrics.statistics import Interval
 from metrics.suite import feature_metrics
-from metrics.tables import FEATURES, FRAME_KEY
+from metrics.tables import FEATURES, FRAME_KEY, VALUE_KEY, VALUES
 from thedit.errors import UserError
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 WHAT = ["protocol", "metric", "variant", "backend", "weights_sha256"]
+INTERVAL = ["value", "ci_low", "ci_high"]
+VALUE = list(VALUES.columns)
 
 
 def frames(scores: pd.DataFrame) -> pd.DataFrame:
@@ -26,17 +30,26 @@ def frames(scores: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(FRAME_KEY, ignore_index=True)
 
 
-def metrics(scores: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:
+def distances(scores: pd.DataFrame) -> pd.DataFrame:
+    """Distances between sets of pictures, from the score rows that hold vectors: schema `metrics.tables.VALUES`.
+
+    They use the frames that every method delivered, so that n is equal; their intervals leave out people.
+    """
+    rows = _distances(scores[scores["metric"] == FEATURES])
+    return pd.DataFrame(rows, columns=VALUE).sort_values(VALUE_KEY, ignore_index=True)
+
+
+def metrics(table: pd.DataFrame, between: pd.DataFrame, scale: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:
     """One row a method, protocol, metric, variant and backend: value, interval, n, n_failed, n_reference.
 
-    Every method must have been scored on the same frames of a protocol, or `UserError` names the one that was not;
-    distances between sets use the frames that every method delivered, so that n is equal. Intervals of means come from
-    ``resamples`` resamples of source people, those of distances between sets from leaving people out.
+    ``table`` follows `metrics.tables.FRAMES`, of which every method must have the same frames of a protocol, or
+    `UserError` names the one that has not. Intervals of means come from ``resamples`` resamples of source people.
+    Added are the rows ``between`` of `distances` and, with a ``scale`` of `metrics.scale.scale`, CSIM on that scale.
     """
-    table = frames(scores)
     _same_frames(table)
-    rows = [*_means(table, resamples, seed), *_distances(scores[scores["metric"] == FEATURES])]
-    return pd.DataFrame(rows).sort_values(["protocol", "metric", "variant", "backend", "method"], ignore_index=True)
+    means = list(_means(table, resamples, seed))
+    rows = pd.DataFrame([*means, *_rescaled(means, scale)], columns=VALUE)
+    return pd.concat([rows, between]).sort_values(VALUE_KEY, ignore_index=True)
 
 
 def comparisons(table: pd.DataFrame, baseline: str, resamples: int, seed: int) -> pd.DataFrame:
@@ -52,7 +65,7 @@ def comparisons(table: pd.DataFrame, baseline: str, resamples: int, seed: int) -
         both = group.set_index(key).join(base.rename("base"), how="inner").reset_index()
         for what, rest in both.groupby(WHAT):
             difference = (rest["value"] - rest["base"]).to_numpy()
-            interval = statistics.clustered_mean(difference, _people(rest), resamples, seed)
+            interval = statistics.clustered_mean(difference, people(rest), resamples, seed)
             rows.append(
                 {
                     "method": method,
@@ -67,11 +80,28 @@ def comparisons(table: pd.DataFrame, baseline: str, resamples: int, seed: int) -
     return pd.DataFrame(rows)
 
 
+def people(table: pd.DataFrame) -> np.ndarray:
+    """The source's person (rows,) of every row: what stands before the last slash of its id, or all of it."""
+    return table["source_id"].str.rsplit("/", n=1).str[0].to_numpy(dtype=str)
+
+
 def _means(table: pd.DataFrame, resamples: int, seed: int) -> Iterator[dict[str, Any]]:
     for (method, *what), group in table.groupby(["method", *WHAT]):
         values = group["value"].to_numpy(dtype=np.float64)
-        interval = statistics.clustered_mean(values, _people(group), resamples, seed)
+        interval = statistics.clustered_mean(values, people(group), resamples, seed)
         yield _row(method, what, interval, n=int(group["valid"].sum()), n_failed=int((~group["valid"]).sum()))
+
+
+def _rescaled(means: list[dict[str, Any]], scale: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """CSIM against the source, 0 being two people and 1 one person; the scale is taken as known."""
+    ends = scale.pivot(index="backend", columns="group", values="value")
+    for row in means:
+        if (row["metric"], row["variant"]) != ("csim", "source") or row["backend"] not in ends.index:
+            continue
+        same, different = ends.loc[row["backend"], [SAME, DIFFERENT]]
+        if same > different:
+            read = rescaled(torch.tensor([row[name] for name in INTERVAL], dtype=torch.float64), same, different)
+            yield {**row, "variant": "source-rescaled", **dict(zip(INTERVAL, read.tolist()))}
 
 
 def _distances(vectors: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -99,13 +129,13 @@ def _set_distance(function: Distance, own: pd.DataFrame, theirs: pd.DataFrame) -
     Resampling with repeats would inflate the distance, leaving people out one by one does not.
     """
     features = [np.stack(one["vector"].to_list()) if len(one) else np.empty((0, 1)) for one in (own, theirs)]
-    people = [_people(one) for one in (own, theirs)]
+    owners = [people(one) for one in (own, theirs)]
 
     def distance(without: str | None) -> float:
-        sets = [one[who != without] for one, who in zip(features, people)]
+        sets = [one[who != without] for one, who in zip(features, owners)]
         return float(function(*map(torch.from_numpy, sets))) if min(map(len, sets)) > 1 else np.nan
 
-    interval = statistics.jackknife(distance(None), [distance(name) for name in np.unique(np.concatenate(people))])
+    interval = statistics.jackknife(distance(None), [distance(name) for name in np.unique(np.concatenate(owners))])
     return replace(interval, low=max(interval.low, 0.0)) if function is frechet_distance else interval
 
 
@@ -122,11 +152,6 @@ def _row(
         "n_failed": n_failed,
         "n_reference": n_reference,
     }
-
-
-def _people(table: pd.DataFrame) -> np.ndarray:
-    """The source's person of every row: what stands before the last slash of its id, or all of it."""
-    return table["source_id"].str.rsplit("/", n=1).str[0].to_numpy(dtype=str)
 
 
 def _same_frames(table: pd.DataFrame) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from metrics.measure import Measurer
-from metrics.run import Frames
+from metrics.run import Frames, TrueFrames
 from metrics.validity import Sample
 from thedit import camera
 from thedit.errors import UserError
@@ -21,8 +21,10 @@ from thedit.fitting import fit_clip
 from thedit.heads import assets
 from thedit.heads.dataset import Truth, fingerprint
 from thedit.heads.frames import Frames as Rendered
+from thedit.heads.shading import LABELS
 
 FRAMES_PER_CLIP = 25
+NO_HEAD = [LABELS["background"], LABELS["clothes"]]
 
 
 def validity_sample(data: Path, frames: Frames, measurer: Measurer, size: int, split: str = "test") -> Sample:
@@ -97,12 +99,17 @@ class TruePictures:
         self._truth = Truth(data, assets.load(), size)
         self._labels = TrueLabels(data, frames, self._truth.heads.size)
 
-    def __call__(self, rows: pd.DataFrame) -> list[np.ndarray]:
-        """True pictures (S, S, 3), uint8, of rows of one pair (see `metrics.run.score`)."""
-        return list(self.render(rows).image)
+    def __call__(self, rows: pd.DataFrame) -> TrueFrames:
+        """What `metrics.run.score` needs of rows of one pair; the head is all but background and clothes."""
+        rendered = self.render(rows)
+        assert rendered.mask is not None
+        return TrueFrames(list(rendered.image), list(~np.isin(rendered.mask, NO_HEAD)))
 
     def render(self, rows: pd.DataFrame) -> Rendered:
-        """The same with mask, depth and correspondence; every pair is rendered once and kept in the cache folder."""
+        """True pictures of rows of one pair with mask, depth and correspondence.
+
+        Every pair is rendered once and kept in the cache folder.
+        """
         path = self._cache / f"{self._key(rows)}.npz"
         if path.is_file():
             with np.load(path) as arrays:

@@ -10,18 +10,24 @@ K1, K2 = 0.01, 0.03
 RANGE = 2.0  # width of [-1, 1]
 
 
-def psnr(prediction: Tensor, target: Tensor) -> Tensor:
+def psnr(prediction: Tensor, target: Tensor, region: Tensor | None = None) -> Tensor:
     """Peak signal-to-noise ratio in decibels (B,), float64: 10 log10(range^2 / mean squared error); higher is better.
 
-    Pictures (B, 3, H, W), uint8 or float in [-1, 1]. Identical pictures give infinity. Raises ValueError as
-    `metrics.images.checked_pair`.
+    Pictures (B, 3, H, W), uint8 or float in [-1, 1]; with a ``region`` (B, H, W), bool, only its pixels count.
+    Identical pictures give infinity, an empty region NaN. Raises ValueError as `metrics.images.checked_pair`, and for a
+    region of another shape or type.
 
     >>> black = torch.zeros(1, 3, 16, 16, dtype=torch.uint8)
     >>> round(float(psnr(black, black + 255)), 6)
     0.0
     """
     prediction, target = checked_pair(prediction, target)
-    error = (prediction - target).square().mean(dim=(1, 2, 3))
+    error = (prediction - target).square().mean(dim=1)  # (B, H, W)
+    if region is None:
+        region = torch.ones_like(error, dtype=torch.bool)
+    if region.shape != error.shape or region.dtype != torch.bool:
+        raise ValueError(f"region must be bool {tuple(error.shape)}, not {region.dtype} {tuple(region.shape)}")
+    error = (error * region).sum(dim=(1, 2)) / region.sum(dim=(1, 2))
     return 10 * torch.log10(RANGE**2 / error)
 
 

@@ -1,8 +1,8 @@
 """Scoring one method on one protocol of a run: from its predictions to tidy rows."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,21 @@ from metrics.measure import Measurer, pixel_sha256
 from metrics.score import Pair, score_pair
 from thedit.errors import UserError
 from thedit.files import sha256
+from thedit.shards.batch import PARTS
 
 NOT_APPLICABLE = "not applicable"  # frames that a method cannot make by its nature: not scored, not failed
 PERSON_PICTURES = 8  # a person's own frames, evenly spread, whose mean embedding stands for the person
+EXPRESSIVE = [PARTS["eyes"], PARTS["mouth"]]
+
+
+class TrueFrames(NamedTuple):
+    """T true frames: pictures (S, S, 3), uint8, and where the head is seen in them, (S, S), bool."""
+
+    pictures: list[np.ndarray]
+    heads: list[np.ndarray]
+
+
+Truth = Callable[[pd.DataFrame], TrueFrames]
 
 
 class Frames(Protocol):
@@ -26,8 +38,8 @@ class Frames(Protocol):
     def index(self) -> pd.DataFrame:
         """Everything but the pictures, a row a frame."""
 
-    def picture(self, row: int) -> np.ndarray:
-        """Decode one frame (S, S, 3), uint8."""
+    def picture(self, row: int, name: str = "image") -> np.ndarray:
+        """Decode ``image`` (S, S, 3) or the labels ``parts`` (S, S) of one frame, uint8."""
 
     def column(self, name: str) -> np.ndarray:
         """One label of all frames (frames, numbers)."""
@@ -38,14 +50,15 @@ def score(
     predictions: Path,
     frames: Frames,
     measurer: Measurer,
-    truth: Callable[[pd.DataFrame], list[np.ndarray]],
+    truth: Truth | None,
     labels: dict[str, str],
 ) -> pd.DataFrame:
     """Score rows (schema `metrics.tables.SCORES`) of every frame of the protocol ``pairs``.
 
-    ``predictions`` is the folder of the method's frames. ``truth`` renders the true pictures of rows whose target is
-    ``truth``. ``labels`` are the columns method, method_version, dataset and protocol. Raises `UserError` when the
-    predictions do not belong to the protocol, or a picture is missing or not the one that was written.
+    ``predictions`` is the folder of the method's frames. ``truth`` renders the true pictures and masks of a pair's
+    rows; None for data without truth, of which no target is ``truth``. ``labels`` are the columns method,
+    method_version, dataset and protocol. Raises `UserError` when the predictions do not belong to the protocol, or a
+    picture is missing or not the one that was written.
     """
     made = tables.read(predictions / "predictions.parquet", tables.PREDICTIONS)
     both = pairs.merge(made[["pair", "frame", "status", "reason", "sha256"]], on=["pair", "frame"], how="outer")
@@ -67,17 +80,12 @@ def _pair_rows(
     folder: Path,
     frames: Frames,
     measurer: Measurer,
-    truth: Callable[[pd.DataFrame], list[np.ndarray]],
+    truth: Truth | None,
     labels: dict[str, str],
 ) -> Iterator[dict[str, Any]]:
     """The rows of one pair."""
     drivers = [frames.picture(row) for row in group["driver_row"]]
-    targets: list[np.ndarray | None] = [None] * len(group)
-    kind = group["target"].iloc[0]
-    if kind == "driver":
-        targets = list(drivers)
-    elif kind == "truth":
-        targets = list(truth(group))
+    targets, regions = _targets(group, drivers, frames, truth)
     predictions = [
         _prediction(folder / f"{row.frame:04d}.png", row.sha256) if row.status == "ok" else None
         for row in group.itertuples()
@@ -89,15 +97,32 @@ def _pair_rows(
         drivers=drivers,
         targets=targets,
         source=frames.picture(source_row),
-        person=[frames.picture(row) for row in _person_rows(frames, source_row)],
+        person=[frames.picture(row) for row in person_rows(frames, frames.index["person"].iloc[source_row])],
         requested=torch.from_numpy(np.stack(group["camera"].to_list())).float(),
         driving=torch.from_numpy(frames.column("camera")[group["driver_row"].to_numpy()]).float(),
+        regions=regions,
     )
     first = group.iloc[0]
     constant = {**labels, "split": frames.index["split"].iloc[source_row], "pair": first["pair"]}
     constant |= {"source_id": first["source_id"], "driver_id": first["driver_id"]}
     digests = ["" if target is None else pixel_sha256(target) for target in targets]
     return rows(pair, measurer, constant, group["sha256"].to_list(), digests)
+
+
+def _targets(
+    group: pd.DataFrame, drivers: list[np.ndarray], frames: Frames, truth: Truth | None
+) -> tuple[Sequence[np.ndarray | None], Mapping[str, Sequence[np.ndarray]]]:
+    """The true pictures of a pair's frames, and the regions of them that are scored alone."""
+    kind = group["target"].iloc[0]
+    if kind == "none":
+        return [None] * len(group), {}
+    known = truth(group) if truth else None
+    heads = {"head": known.heads} if known else {}
+    if kind == "truth":
+        assert known is not None
+        return known.pictures, heads
+    parts = [np.isin(frames.picture(row, "parts"), EXPRESSIVE) for row in group["driver_row"]]
+    return drivers, {"parts": parts, **heads}
 
 
 def rows(
@@ -129,9 +154,8 @@ def _prediction(path: Path, digest: str) -> np.ndarray:
     return images.read(path)
 
 
-def _person_rows(frames: Frames, source_row: int) -> list[int]:
-    """Rows of the source person's frames, evenly spread over all clips."""
-    person = frames.index["person"].iloc[source_row]
+def person_rows(frames: Frames, person: str) -> list[int]:
+    """Rows of at most `PERSON_PICTURES` frames of a person, evenly spread over all clips."""
     rows = np.flatnonzero(frames.index["person"].to_numpy() == person)
     steps = np.linspace(0, len(rows) - 1, min(PERSON_PICTURES, len(rows))).round().astype(int)
     return rows[steps].tolist()

@@ -4,8 +4,8 @@ A pair is a source picture that a method drove with some frames; it is the unit 
 identity, and nothing outside a pair influences its values. T: frames of the pair.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ class Pair:
     predictions   None for a frame that the method did not deliver; ``reasons`` then says why
     drivers       the driving frames
     targets       the true pictures, of the predictions' size; None where there is none
+    regions       parts of the true pictures whose error is also measured alone: T masks (H, W), bool, by name
     source        the source picture; ``person`` more pictures of the source's person, for the mean embedding
     requested     (T, 25) the camera that the prediction was asked for
     driving       (T, 25) the label of the driving frame; only its intrinsics are used
@@ -45,6 +46,7 @@ class Pair:
     person: Sequence[np.ndarray]
     requested: Tensor
     driving: Tensor
+    regions: Mapping[str, Sequence[np.ndarray]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,21 +76,25 @@ def score_pair(pair: Pair, measurer: Measurer) -> Iterator[Value]:
 
 
 def _pictures(pair: Pair, measurer: Measurer) -> Iterator[Value]:
-    """PSNR, SSIM and perceptual distance to the true picture, at the prediction's own size."""
+    """PSNR, SSIM and perceptual distance to the true picture, at the prediction's own size; PSNR also by region."""
     perceptual = measurer.suite.perceptual
     for frame, (prediction, target) in enumerate(zip(pair.predictions, pair.targets)):
         if target is None:
             continue
         reason = pair.reasons[frame]
-        values = {"psnr": np.nan, "ssim": np.nan, perceptual.metric: np.nan}
+        regions = {f"target-{name}": masks[frame] for name, masks in pair.regions.items()}
+        values = dict.fromkeys([("psnr", "target"), ("ssim", "target"), (perceptual.metric, "target")], np.nan)
+        values |= {("psnr", variant): np.nan for variant in regions}
         if prediction is not None:
             ours, theirs = images.to_tensor(prediction), images.to_tensor(target)
-            values["psnr"], values["ssim"] = float(psnr(ours, theirs)), float(ssim(ours, theirs))
+            values["psnr", "target"], values["ssim", "target"] = float(psnr(ours, theirs)), float(ssim(ours, theirs))
             distance = perceptual.distance(ours.float() / 127.5 - 1, theirs.float() / 127.5 - 1)
-            values[perceptual.metric] = float(distance)
-        for metric, value in values.items():
+            values[perceptual.metric, "target"] = float(distance)
+            for variant, mask in regions.items():
+                values["psnr", variant] = float(psnr(ours, theirs, torch.from_numpy(mask)[None]))
+        for (metric, variant), value in values.items():
             backend = (perceptual.name, perceptual.sha256) if metric == perceptual.metric else ("", "")
-            yield Value(frame, metric, "target", *backend, value, reason)
+            yield Value(frame, metric, variant, *backend, value, reason)
 
 
 def _identity(

@@ -44,19 +44,24 @@ FRAME_KEY = ["method", "protocol", "pair", "frame", "metric", "variant", "backen
 
 SCORES = pa.DataFrameSchema({**_FRAME, "vector": pa.Column(object, nullable=True)}, strict=True, ordered=True)
 
+_VALUE = {
+    "method": TEXT,
+    "protocol": TEXT,
+    "metric": TEXT,
+    "variant": TEXT,
+    "backend": TEXT,
+    "value": FLOAT,
+    "ci_low": FLOAT,
+    "ci_high": FLOAT,
+    "n": COUNT,
+    "n_failed": COUNT,
+    "n_reference": COUNT,
+}
+VALUE_KEY = ["protocol", "metric", "variant", "backend", "method"]
+VALUES = pa.DataFrameSchema({**_VALUE, "weights_sha256": TEXT}, strict=True, ordered=True, unique=VALUE_KEY)
 METRICS = pa.DataFrameSchema(
     {
-        "method": TEXT,
-        "protocol": TEXT,
-        "metric": TEXT,
-        "variant": TEXT,
-        "backend": TEXT,
-        "value": FLOAT,
-        "ci_low": FLOAT,
-        "ci_high": FLOAT,
-        "n": COUNT,
-        "n_failed": COUNT,
-        "n_reference": COUNT,
+        **_VALUE,
         "seed": pa.Column(int),
         "config_hash": TEXT,
         "code_version": TEXT,
@@ -66,7 +71,50 @@ METRICS = pa.DataFrameSchema(
     },
     strict=True,
     ordered=True,
-    unique=["method", "protocol", "metric", "variant", "backend"],
+    unique=VALUE_KEY,
+)
+
+SCALE = pa.DataFrameSchema(
+    {
+        "backend": TEXT,
+        "weights_sha256": TEXT,
+        "group": TEXT,
+        "value": FLOAT,
+        "ci_low": FLOAT,
+        "ci_high": FLOAT,
+        "n": COUNT,
+        "n_people": COUNT,
+        "n_failed": COUNT,
+    },
+    strict=True,
+    ordered=True,
+    unique=["backend", "group"],
+)
+
+VIEWS = pa.DataFrameSchema(
+    {
+        "method": TEXT,
+        "protocol": TEXT,
+        "metric": TEXT,
+        "variant": TEXT,
+        "backend": TEXT,
+        "yaw": COUNT,
+        "value": FLOAT,
+        "ci_low": FLOAT,
+        "ci_high": FLOAT,
+        "n": COUNT,
+        "n_failed": COUNT,
+        "change": FLOAT,
+        "change_low": FLOAT,
+        "change_high": FLOAT,
+        "seed": pa.Column(int),
+        "config_hash": TEXT,
+        "code_version": TEXT,
+        "weights_sha256": TEXT,
+    },
+    strict=True,
+    ordered=True,
+    unique=["method", "protocol", "metric", "variant", "backend", "yaw"],
 )
 
 COMPARISONS = pa.DataFrameSchema(
@@ -89,6 +137,20 @@ COMPARISONS = pa.DataFrameSchema(
     strict=True,
     ordered=True,
     unique=["method", "protocol", "metric", "variant", "backend"],
+)
+
+STATUS = pa.DataFrameSchema(
+    {"method": TEXT, "protocol": TEXT, "status": TEXT, "reason": TEXT, "frames": COUNT},
+    strict=True,
+    ordered=True,
+    unique=["method", "protocol", "status", "reason"],
+)
+
+TRAINING = pa.DataFrameSchema(
+    {"method": TEXT, "loss": TEXT, "images": COUNT, "value": FLOAT},
+    strict=True,
+    ordered=True,
+    unique=["method", "loss", "images"],
 )
 
 VALIDITY = pa.DataFrameSchema(

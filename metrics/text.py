@@ -13,6 +13,7 @@ from rich.table import Table
 # The one variant of each metric that the short table shows, and whether more or less of it is better.
 SHOWN = {
     ("csim", "source"): "↑",
+    ("csim", "source-rescaled"): "↑",
     ("csim", "target"): "↑",
     ("aed", "landmarks-mm"): "↓",
     ("aed", "landmarks-mm-centred"): "↓",
@@ -20,6 +21,8 @@ SHOWN = {
     ("apd", "geodesic-degrees"): "↓",
     ("apd", "geodesic-degrees@camera"): "↓",
     ("psnr", "target"): "↑",
+    ("psnr", "target-head"): "↑",
+    ("psnr", "target-parts"): "↑",
     ("ssim", "target"): "↑",
     ("perceptual", "target"): "↓",
     ("lpips", "target"): "↓",

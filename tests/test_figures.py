@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
+from metrics import tables
 from metrics.text import readable
 from tests.frames import make_store
 from thedit import config
@@ -62,12 +63,14 @@ def project(tmp_path_factory):
     torch.manual_seed(0)
     weights = layout.weights(SETTINGS, "planedict")
     checkpoint.export(weights, registry.find("planedict").build("tiny", 64), {})
-    log = pd.DataFrame({"step": range(9), "images": range(0, 72, 8), "total": np.linspace(9, 1, 9)})
-    log.to_parquet(weights.with_name("log.parquet"))
+    log = pd.DataFrame({"method": "planedict", "loss": "total", "images": range(9), "value": np.linspace(9, 1, 9)})
+    tables.write(log, tables.TRAINING, layout.run(SETTINGS) / "training.parquet")
     for protocol in SETTINGS.evaluation.protocols:
         pairs.write(SETTINGS, protocol)
         for method in SETTINGS.methods:
             make(SETTINGS, method, protocol)
+    status = pd.DataFrame({"method": ["planedict", "copy-source"], "status": "ok", "reason": "", "frames": 8})
+    tables.write(status.assign(protocol="cross"), tables.STATUS, layout.run(SETTINGS) / "status.parquet")
     metrics().to_parquet(layout.run(SETTINGS) / "metrics.parquet")
     cost().to_parquet(layout.run(SETTINGS) / "cost.parquet")
     yield folder
@@ -118,6 +121,15 @@ def test_a_camera_on_its_way_changes_the_picture(project):
     frames = views.moving(Cast(SETTINGS), people=1, frames=4)
     assert np.abs(np.asarray(frames[0], float) - np.asarray(frames[2], float)).max() > 0
     assert len(crossing.moving(Cast(SETTINGS), sources=1, drivers=1, frames=9)) == 9
+
+
+def test_the_strip_shows_the_views_that_are_scored(project):
+    usual = views.strip(Cast(SETTINGS), people=1)
+    (project / "config/protocols/sides.yaml").write_text("kind: multiview\nyaw: [-45, 0, 45]\n")
+    evaluation = SETTINGS.evaluation.model_copy(update={"protocols": ["self", "sides"]})
+    strip = views.strip(Cast(SETTINGS.model_copy(update={"evaluation": evaluation})), people=1)
+    assert strip.height < 0.6 * usual.height  # no rows of pitch
+    assert strip.width == 60 + 4 + 5 * (112 + 4) + 2 * 14
 
 
 def test_a_table_shows_numbers_intervals_failures_and_what_does_not_apply():

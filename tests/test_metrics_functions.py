@@ -68,6 +68,18 @@ def test_bad_pictures_are_clear_errors(bad, message):
         metrics.psnr(bad, good)
 
 
+def test_psnr_of_a_region_leaves_the_rest_out():
+    x, y = pictures(0), pictures(1)
+    region = torch.zeros(3, 40, 52, dtype=torch.bool)
+    region[:, 5:20, 7:31] = True
+    assert torch.allclose(metrics.psnr(x, y, region), metrics.psnr(x[..., 5:20, 7:31], y[..., 5:20, 7:31]))
+    assert torch.allclose(metrics.psnr(x, y, torch.ones_like(region)), metrics.psnr(x, y))
+    assert metrics.psnr(x, y, torch.zeros_like(region)).isnan().all()
+    for bad in (region[:1], region.byte()):
+        with pytest.raises(ValueError, match="region must be bool"):
+            metrics.psnr(x, y, bad)
+
+
 def test_ssim_of_tiny_pictures_is_an_error():
     with pytest.raises(ValueError, match="at least 11"):
         metrics.ssim(pictures(0, height=10), pictures(1, height=10))

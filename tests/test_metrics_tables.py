@@ -1,5 +1,7 @@
 """From predictions to the table: scores, aggregates, comparisons, failures, determinism."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,15 +10,19 @@ from PIL import Image
 
 from metrics import aggregate, statistics, tables
 from metrics.measure import Measured, Measurer
-from metrics.run import score
+from metrics.run import TrueFrames, score
+from metrics.scale import DIFFERENT, SAME, scale
 from metrics.suite import Suite
 from metrics.text import readable
+from metrics.views import views
 from thedit import camera
 from thedit.errors import UserError
 from thedit.files import sha256
 from thedit.fitting.model import landmark_model
+from thedit.shards.batch import PARTS
 
 VIEW = camera.label(camera.orbit(0.0, 0.0), camera.intrinsics())
+UNSCALED = pd.DataFrame(columns=list(tables.SCALE.columns))
 STAMP = {"seed": 0, "config_hash": "c", "code_version": "v", "packages": "{}", "device": "d"}
 
 
@@ -51,7 +57,9 @@ class FakeStore:
         people = np.repeat(["a", "b", "c"], 5)
         self.index = pd.DataFrame({"person": people, "clip": "0", "split": "test", "frame": list(range(5)) * 3})
 
-    def picture(self, row):
+    def picture(self, row, name="image"):
+        if name == "parts":
+            return np.where(np.arange(16) < 8, PARTS["mouth"], PARTS["face"]) * np.ones((16, 1), int)
         return self._pictures[row]
 
     def column(self, name):
@@ -101,11 +109,12 @@ def scores(tmp_path, method="one", seed=1, failed=(), shuffle=False):
     predict(folder, store, seed, failed)
     labels = {"method": method, "method_version": "1", "dataset": "fake", "protocol": "self"}
     pairs = protocol().sample(frac=1, random_state=3) if shuffle else protocol()
-    return score(pairs, folder, store, measurer(), lambda rows: [], labels)
+    return score(pairs, folder, store, measurer(), None, labels)
 
 
 def table_of(rows):
-    return aggregate.metrics(rows, resamples=200, seed=0).assign(**STAMP)
+    frames, distances = aggregate.frames(rows), aggregate.distances(rows)
+    return aggregate.metrics(frames, distances, UNSCALED, resamples=200, seed=0).assign(**STAMP)
 
 
 def pick(table, metric, variant, method="one"):
@@ -177,7 +186,7 @@ def test_a_picture_that_was_exchanged_is_refused(tmp_path):
     Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(folder / "a-0" / "0001.png")
     labels = {"method": "one", "method_version": "1", "dataset": "fake", "protocol": "self"}
     with pytest.raises(UserError, match=r"0001\.png: is not the picture that was written"):
-        score(protocol(), folder, store, measurer(), lambda rows: [], labels)
+        score(protocol(), folder, store, measurer(), None, labels)
 
 
 def test_a_method_that_cannot_do_a_protocol_has_no_rows(tmp_path):
@@ -186,7 +195,7 @@ def test_a_method_that_cannot_do_a_protocol_has_no_rows(tmp_path):
     made = pd.read_parquet(folder / "predictions.parquet").assign(status="not applicable", reason="no camera control")
     made.to_parquet(folder / "predictions.parquet")
     labels = {"method": "one", "method_version": "1", "dataset": "fake", "protocol": "self"}
-    rows = score(protocol(), folder, store, measurer(), lambda rows: [], labels)
+    rows = score(protocol(), folder, store, measurer(), None, labels)
     tables.write(rows, tables.SCORES, tmp_path / "scores.parquet")
     assert len(tables.read(tmp_path / "scores.parquet", tables.SCORES)) == 0
 
@@ -196,11 +205,98 @@ def test_comparisons_are_paired(tmp_path):
     frames = aggregate.frames(rows)
     table = aggregate.comparisons(frames, "one", resamples=200, seed=0).assign(**STAMP)
     row = pick(table, "psnr", "target", "two")
-    shared = frames[(frames["metric"] == "psnr") & (frames["frame"] != 0)].groupby("method")["value"].mean()
+    chosen = (frames["metric"] == "psnr") & (frames["variant"] == "target")
+    shared = frames[chosen & (frames["frame"] != 0)].groupby("method")["value"].mean()
     assert row.n == 9
     assert row.difference == pytest.approx(shared["two"] - shared["one"])
     assert row.ci_low <= row.difference <= row.ci_high
     tables.write(table, tables.COMPARISONS, tmp_path / "comparisons.parquet")
+
+
+def test_a_region_is_scored_alone(tmp_path):
+    store = FakeStore()
+    predict(tmp_path / "one", store, 1)
+    labels = {"method": "one", "method_version": "1", "dataset": "fake", "protocol": "self"}
+    top = np.arange(16)[:, None] < 8
+
+    def truth(rows):
+        return TrueFrames([store.picture(row) for row in rows["driver_row"]], [top * np.ones(16, bool)] * len(rows))
+
+    rows = score(protocol(), tmp_path / "one", store, measurer(), truth, labels)
+    values = rows[(rows["pair"] == "b-0") & (rows["frame"] == 2) & (rows["metric"] == "psnr")]
+    values = values.set_index("variant")["value"]
+    made = np.array(Image.open(tmp_path / "one/b-0/0002.png")).astype(float)
+    error = (made - store.picture(8)) ** 2
+    assert values["target-head"] == pytest.approx(10 * np.log10(255**2 / error[:8].mean()))
+    assert values["target-parts"] == pytest.approx(10 * np.log10(255**2 / error[:, :8].mean()))
+    assert values["target"] == pytest.approx(10 * np.log10(255**2 / error.mean()))
+    without = score(protocol(), tmp_path / "one", store, measurer(), None, labels)
+    assert set(without.loc[without["metric"] == "psnr", "variant"]) == {"target", "target-parts"}
+    cross = protocol().assign(target="truth")
+    crossed = score(cross, tmp_path / "one", store, measurer(), truth, labels)
+    assert set(crossed.loc[crossed["metric"] == "psnr", "variant"]) == {"target", "target-head"}
+    unknown = score(protocol().assign(target="none"), tmp_path / "one", store, measurer(), truth, labels)
+    assert "psnr" not in set(unknown["metric"])
+
+
+def fake_people(clips, blind=()):
+    """Three people with eight pictures each over ``clips``, a measurer of known unit vectors, and their angles."""
+    person, clip = np.repeat(["a", "b", "c"], 8), np.tile(np.repeat([0, 1], 4), 3) * (clips - 1)
+    index = pd.DataFrame({"person": person, "clip": clip.astype(str), "split": "test"})
+    angles = np.repeat([0.0, 1.0, 2.5], 8) + 0.2 * np.tile(np.repeat([0, 1], 4), 3)
+
+    def measure(row):
+        vector = np.array([np.cos(angles[row]), np.sin(angles[row])])
+        return SimpleNamespace(found=row not in blind, embedding=np.full(2, np.nan) if row in blind else vector)
+
+    measure.suite = SimpleNamespace(embedding=SimpleNamespace(name="fake", sha256="0" * 64))
+    return SimpleNamespace(index=index, picture=lambda row: row), measure, angles
+
+
+def test_the_scale_compares_clips_of_one_person_and_pictures_of_two(tmp_path):
+    store, measure, angles = fake_people(clips=2, blind=[0])
+    table = scale(store, measure)
+    tables.write(table, tables.SCALE, tmp_path / "scale.parquet")
+    rows = table.set_index("group")
+    apart = [np.cos(angles[i] - angles[j]) for i in range(1, 24) for j in range(i + 1, 24) if i // 8 != j // 8]
+    assert rows.loc[SAME, "value"] == pytest.approx(np.cos(0.2))  # frames of one clip would have 1
+    assert rows.loc[DIFFERENT, "value"] == pytest.approx(np.mean(apart))
+    assert list(rows.loc[[SAME, DIFFERENT], "n"]) == [3 * 4 + 2 * 16, len(apart)]
+    assert set(table["n_failed"]) == {1} and set(table["n_people"]) == {3}
+    assert rows.loc[DIFFERENT, "ci_low"] < rows.loc[DIFFERENT, "value"] < rows.loc[DIFFERENT, "ci_high"]
+    single = scale(*fake_people(clips=1)[:2]).set_index("group")
+    assert np.isnan(single.loc[SAME, "value"]) and single.loc[SAME, "n"] == 0
+
+
+def test_csim_on_the_scale_is_a_row_of_its_own(tmp_path):
+    rows = scores(tmp_path)
+    frames, between = aggregate.frames(rows), aggregate.distances(rows)
+    ends = pd.DataFrame({"backend": "fake", "group": [SAME, DIFFERENT], "value": [0.9, 0.5]})
+    table = aggregate.metrics(frames, between, ends, resamples=200, seed=0)
+    plain, scaled = (pick(table, "csim", variant) for variant in ("source", "source-rescaled"))
+    for name in ("value", "ci_low", "ci_high"):
+        assert getattr(scaled, name) == pytest.approx((getattr(plain, name) - 0.5) / 0.4)
+    assert (scaled.n, scaled.n_failed) == (plain.n, plain.n_failed)
+    for useless in (ends.assign(value=[0.5, 0.9]), ends.assign(value=np.nan), ends.assign(backend="other")):
+        assert "source-rescaled" not in set(aggregate.metrics(frames, between, useless, 200, 0)["variant"])
+
+
+def test_views_are_told_apart_by_yaw_and_compared_with_the_front(tmp_path):
+    frames = aggregate.frames(scores(tmp_path, failed=(3,)))
+    yaw, pitch = [0.0, -29.0, 31.0, 45.0], [0.0, 0.0, 0.0, 20.0]
+    pairs = protocol()[["protocol", "pair", "frame"]].assign(yaw=yaw * 3, pitch=pitch * 3)
+    table = views(frames, pairs, resamples=200, seed=0)
+    tables.write(table.assign(**STAMP), tables.VIEWS, tmp_path / "views.parquet")
+    psnr = table[(table["metric"] == "psnr") & (table["variant"] == "target")].set_index("yaw")
+    assert list(psnr.index) == [0, 30]  # the view from above is left out
+    values = frames[(frames["metric"] == "psnr") & (frames["variant"] == "target")].set_index("frame")["value"]
+    assert psnr.loc[30, "value"] == pytest.approx(values[[1, 2]].mean())
+    assert psnr.loc[30, "change"] == pytest.approx(values[[1, 2]].mean() - values[0].mean())
+    assert psnr.loc[30, "change_low"] <= psnr.loc[30, "change"] <= psnr.loc[30, "change_high"]
+    assert list(psnr.loc[0, ["change", "change_low", "change_high"]]) == [0, 0, 0]
+    lost = views(frames, pairs.assign(yaw=[0.0, 0.0, 0.0, 45.0] * 3, pitch=0.0), 200, 0).set_index(["metric", "yaw"])
+    assert list(lost.loc[("csim", 45), ["n", "n_failed"]]) == [0, 3]
+    assert np.isnan(lost.loc[("csim", 45), "change"])
 
 
 def test_bad_tables_name_file_and_column(tmp_path):

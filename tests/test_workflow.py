@@ -36,7 +36,8 @@ case "$stage" in
   " pairs") make $run/protocols/$protocol.parquet ;;
   " predict") make $run/predictions/$method/$protocol/predictions.parquet ;;
   " score") make $run/scores/$method-$protocol.parquet ;;
-  " aggregate") make $run/frames.parquet $run/metrics.parquet $run/comparisons.parquet ;;
+  " aggregate") for name in frames distances scale status training metrics comparisons views; do
+      make $run/$name.parquet; done; make $run/provenance.json ;;
   " cost") make $run/cost.parquet ;;
   " preprocess-check") make data/annyheads-quick/preprocess_check.parquet ;;
   " validity") make $run/validity.parquet $run/figures/validity.png ;;

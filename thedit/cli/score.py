@@ -1,13 +1,9 @@
 """`thedit score` and `aggregate`: from predictions to numbers."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
 
 ConfigFile = Annotated[Path, typer.Option("--config", help="configuration of the run")]
 
@@ -45,13 +41,12 @@ def score(
         "dataset": settings.data.name,
         "protocol": protocol,
     }
-    store = FrameStore(layout.shards(settings))
+    store, data = FrameStore(layout.shards(settings)), layout.data(settings)
+    truth = None
+    if (data / "truth").is_dir():  # only AnnyHeads has true pictures that nobody recorded
+        from metrics.annyheads import TruePictures
 
-    def truth(rows: "pd.DataFrame") -> "list[np.ndarray]":
-        from metrics.annyheads import TruePictures  # only AnnyHeads has true pictures that nobody recorded
-
-        return TruePictures(layout.data(settings), store, store.size, folder / "cache" / "truth")(rows)
-
+        truth = TruePictures(data, store, store.size, folder / "cache" / "truth")
     rows = score_method(pairs, layout.predictions(settings, method, protocol), store, measurer, truth, labels)
     path = folder / f"{method}-{protocol}.parquet"
     tables.write(rows, tables.SCORES, path)
@@ -60,36 +55,12 @@ def score(
 
 
 def aggregate(config: ConfigFile) -> None:
-    """Turn all scores into results/RUN/frames.parquet, metrics.parquet and comparisons.parquet."""
-    import json
-
-    import pandas as pd
-
-    from metrics import aggregate, tables
-    from thedit import provenance
-    from thedit.config import digest, load
+    """Turn all scores into the record and the tables of a run: frames.parquet, metrics.parquet and the like."""
+    from thedit.config import load
     from thedit.evaluation import layout
+    from thedit.results import derive, record
 
     settings = load(config)
-    folder = layout.run(settings)
-    files = [
-        folder / "scores" / f"{method}-{protocol}.parquet"
-        for method in settings.methods
-        for protocol in settings.evaluation.protocols
-    ]
-    scores = pd.concat([tables.read(path, tables.SCORES) for path in files], ignore_index=True)
-    stamp = {"seed": settings.seed, "config_hash": digest(settings), "code_version": provenance.code_version()}
-    made = {"packages": json.dumps(provenance.packages()), "device": provenance.device()}
-    resamples = settings.metrics.bootstrap
-    frames = aggregate.frames(scores)
-    results = {
-        "frames": (frames, tables.FRAMES),
-        "metrics": (aggregate.metrics(scores, resamples, settings.seed).assign(**stamp, **made), tables.METRICS),
-        "comparisons": (
-            aggregate.comparisons(frames, settings.methods[0], resamples, settings.seed).assign(**stamp),
-            tables.COMPARISONS,
-        ),
-    }
-    for name, (table, schema) in results.items():
-        tables.write(table, schema, folder / f"{name}.parquet")
-        typer.echo(f"{folder / name}.parquet: {len(table)} rows")
+    record.write(settings)
+    derive.write(settings)
+    typer.echo(f"{layout.run(settings)}: frames, metrics, comparisons, views")

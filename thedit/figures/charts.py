@@ -7,11 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from metrics import tables
 from metrics.text import SHOWN
 from thedit.config import Config
 from thedit.evaluation import layout
 from thedit.figures import style
-from thedit.methods import registry
 
 
 def comparison(metrics: pd.DataFrame, config: Config) -> Figure:
@@ -46,11 +46,13 @@ def training(config: Config) -> Figure:
     """The sum of the losses of every trained method against the pairs seen, on a logarithmic scale."""
     figure = Figure(figsize=(6, 3.2), layout="constrained")
     axis = figure.subplots()
-    trained = [name for name in config.methods if registry.find(name).trained]
+    table = tables.read(layout.run(config) / "training.parquet", tables.TRAINING)
+    totals = table[table["loss"] == "total"]
+    trained = [name for name in config.methods if name in set(totals["method"])]
     for method, colour in style.colours(trained).items():
-        log = pd.read_parquet(layout.weights(config, method).with_name("log.parquet"))
-        smooth = log["total"].rolling(max(1, len(log) // 40), min_periods=1).median()
-        axis.plot(log["images"], log["total"], color=colour, alpha=0.15, linewidth=0.6)
+        log = totals[totals["method"] == method]
+        smooth = log["value"].rolling(max(1, len(log) // 40), min_periods=1).median()
+        axis.plot(log["images"], log["value"], color=colour, alpha=0.15, linewidth=0.6)
         axis.plot(log["images"], smooth, color=colour, label=method, linewidth=1.6)
     axis.set(xlabel="image pairs seen", ylabel="sum of weighted losses", yscale="log")
     if trained:

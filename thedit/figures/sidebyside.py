@@ -40,4 +40,4 @@ def _truth(config: Config, store: FrameStore, frames: pd.DataFrame, number: int)
     from metrics.annyheads import TruePictures  # only AnnyHeads has true pictures that nobody recorded
 
     cache = layout.run(config) / "scores" / "cache" / "truth"  # scoring has rendered them
-    return TruePictures(layout.data(config), store, store.size, cache)(frames)[number]
+    return TruePictures(layout.data(config), store, store.size, cache).render(frames).image[number]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from metrics import tables
 from metrics.text import SHOWN
 from thedit.config import Config
 from thedit.evaluation import layout
@@ -50,10 +51,11 @@ def of_run(config: Config) -> list[Table]:
     """One table a protocol, a row a metric and a column a method; and one of what the methods cost."""
     folder = layout.run(config)
     metrics, cost = pd.read_parquet(folder / "metrics.parquet"), pd.read_parquet(folder / "cost.parquet")
-    tables = []
-    for protocol, methods in outside(config).items():
-        tables.append(compare(protocol, metrics[metrics["protocol"] == protocol], methods))
-    return [*tables, costs(cost)]
+    compared = [
+        compare(protocol, metrics[metrics["protocol"] == protocol], methods)
+        for protocol, methods in outside(config).items()
+    ]
+    return [*compared, costs(cost)]
 
 
 def compare(protocol: str, metrics: pd.DataFrame, outside: dict[str, str]) -> Table:
@@ -79,10 +81,10 @@ def costs(cost: pd.DataFrame) -> Table:
     return Table("cost", ["method", *(name.replace("_", " ") for name in COST)], rows)
 
 
-def as_html(tables: list[Table]) -> str:
+def as_html(shown: list[Table]) -> str:
     """A page of tables."""
     parts = [f"<!doctype html><meta charset='utf-8'><title>Comparison</title><style>{STYLE}</style>"]
-    for table in tables:
+    for table in shown:
         head = "".join(f"<th>{html.escape(text)}</th>" for text in table.headings)
         body = "".join(
             "<tr>" + "".join(f"<td>{html.escape(value)}<small>{html.escape(more)}</small></td>" for value, more in row)
@@ -92,9 +94,9 @@ def as_html(tables: list[Table]) -> str:
     return "\n".join(parts) + "\n"
 
 
-def as_markdown(tables: list[Table]) -> str:
+def as_markdown(shown: list[Table]) -> str:
     """Tables in Markdown."""
-    return "\n\n".join(f"**{table.title}**\n\n{_markdown(table)}" for table in tables)
+    return "\n\n".join(f"**{table.title}**\n\n{_markdown(table)}" for table in shown)
 
 
 def _markdown(table: Table) -> str:
@@ -121,15 +123,9 @@ def _measured(group: pd.DataFrame, method: str, outside: str) -> Cell:
 
 def outside(config: Config) -> dict[str, dict[str, str]]:
     """For each protocol of a run the reason why it does not apply to a method, or nothing, by method."""
+    status = tables.read(layout.run(config) / "status.parquet", tables.STATUS).set_index(["protocol", "method"])
+    reasons = status.loc[status["status"] == "not applicable", "reason"].to_dict()
     return {
-        protocol: {method: _outside(config, method, protocol) for method in config.methods}
+        protocol: {method: reasons.get((protocol, method), "") for method in config.methods}
         for protocol in config.evaluation.protocols
     }
-
-
-def _outside(config: Config, method: str, protocol: str) -> str:
-    path = layout.predictions(config, method, protocol) / "predictions.parquet"
-    if not path.is_file():
-        return "not made yet"
-    made = pd.read_parquet(path)
-    return str(made["reason"].iloc[0]) if (made["status"] == "not applicable").all() else ""

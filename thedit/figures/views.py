@@ -2,39 +2,46 @@
 
 import math
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from thedit.evaluation import protocols
 from thedit.evaluation.pairs import orbit, sweep
+from thedit.evaluation.protocols import Protocol
 from thedit.figures.cast import Cast
-from thedit.figures.grid import Grid
+from thedit.figures.grid import PAPER, Grid
 
-YAW = [-40.0, -30.0, -20.0, -10.0, 0.0, 10.0, 20.0, 30.0, 40.0]
-PITCH = [-20.0, -15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0, 20.0]
+MOST = 9  # views in a row
+USUAL = Protocol(kind="multiview", yaw=[-45, -30, -15, 0, 15, 30, 45], pitch=[-20, -10, 0, 10, 20])
 
 
 def strip(cast: Cast, people: int = 3) -> Image.Image:
-    """Rows of yaw, then rows of pitch; the source and the driving frame stand at the left."""
-    rows = []
-    for kind, yaw, pitch in (("yaw", YAW, []), ("pitch", [], PITCH)):
-        for source, driver in _scenes(cast, people):
-            cameras = sweep(_label(cast, driver), yaw, pitch)
+    """Rows of yaw, then rows of pitch; the source and the driving frame stand at the left.
+
+    The angles are those of the run's first multi-view protocol, at most `MOST` of each, or else the `USUAL` ones.
+    """
+    named = map(protocols.find, cast.config.evaluation.protocols)
+    protocol = next((one for one in named if one.kind == "multiview"), USUAL)
+    scenes = _scenes(cast, people)
+    parts = []
+    for kind, angles in (("yaw", protocol.yaw), ("pitch", protocol.pitch)):
+        if not angles:
+            continue
+        shown = [angles[step] for step in np.linspace(0, len(angles) - 1, min(MOST, len(angles))).round().astype(int)]
+        rows = []
+        for source, driver in scenes:
+            cameras = sweep(_label(cast, driver), *((shown, []) if kind == "yaw" else ([], shown)))
             views = cast.perform(source, [driver] * len(cameras), cameras)
-            rows.append((kind, [cast.store.picture(source), cast.store.picture(driver), *views]))
-    turns = [f"{value:+.0f}°" if value else "0°" for value in YAW]
-    tilts = [f"{value:+.0f}°" if value else "0°" for value in PITCH]
-    upper = Grid(
-        columns=["source", "driver", *turns], rows=["yaw"] * people, cell=112, heading=60, column_breaks=[1, 2]
-    )
-    lower = Grid(columns=["", "", *tilts], rows=["pitch"] * people, cell=112, heading=60, column_breaks=[1, 2])
-    parts = [
-        grid.draw([row for kind, row in rows if kind == wanted]) for grid, wanted in ((upper, "yaw"), (lower, "pitch"))
-    ]
-    joined = Image.new("RGB", (parts[0].width, parts[0].height + parts[1].height), "white")
-    joined.paste(parts[0], (0, 0))
-    joined.paste(parts[1], (0, parts[0].height))
+            rows.append([cast.store.picture(source), cast.store.picture(driver), *views])
+        headings = ["source", "driver", *(f"{angle:+.0f}°" if angle else "0°" for angle in shown)]
+        grid = Grid(columns=headings, rows=[kind] * len(rows), cell=112, heading=60, column_breaks=[1, 2])
+        parts.append(grid.draw(rows))
+    joined = Image.new("RGB", (max(part.width for part in parts), sum(part.height for part in parts)), PAPER)
+    for number, part in enumerate(parts):
+        joined.paste(part, (0, sum(above.height for above in parts[:number])))
     return joined
 
 

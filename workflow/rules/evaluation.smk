@@ -73,9 +73,20 @@ rule aggregate:
             protocol=settings.evaluation.protocols,
         ),
     output:
-        frames=f"{RUN}/frames.parquet",
+        record=expand(
+            f"{RUN}/{{file}}",
+            file=[
+                "frames.parquet",
+                "distances.parquet",
+                "scale.parquet",
+                "status.parquet",
+                "training.parquet",
+                "provenance.json",
+            ],
+        ),
         metrics=f"{RUN}/metrics.parquet",
         comparisons=f"{RUN}/comparisons.parquet",
+        views=f"{RUN}/views.parquet",
     log:
         f"logs/aggregate/{settings.run}.log",
     benchmark:

@@ -1,0 +1,55 @@
+"""The ends of the scale that CSIM is read on: how alike the data's own pictures of one person and of two people are."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from metrics import statistics
+from metrics.identity import csim
+from metrics.measure import Measurer
+from metrics.run import Frames, person_rows
+
+SAME, DIFFERENT = "one person", "two people"
+
+
+def scale(frames: Frames, measurer: Measurer, split: str = "test") -> pd.DataFrame:
+    """Mean similarity of two pictures of `SAME` and of `DIFFERENT`: schema `metrics.tables.SCALE`.
+
+    The pictures are those that `metrics.run.person_rows` takes of every person of the split; pictures without a face
+    are left out and counted. Two pictures of one person are of different clips, since frames of one clip are alike for
+    other reasons; where no person has two clips there is no mean. Intervals leave out one person at a time.
+    """
+    index = frames.index[frames.index["split"] == split]
+    rows = [row for person in sorted(index["person"].unique()) for row in person_rows(frames, person)]
+    measured = [measurer(frames.picture(row)) for row in rows]
+    found = np.array([one.found for one in measured])
+    people, clips = (index.loc[rows, name].to_numpy(dtype=str)[found] for name in ("person", "clip"))
+    embeddings = torch.from_numpy(np.stack([one.embedding for one in measured])[found])
+    backend = measurer.suite.embedding
+    common = {"backend": backend.name, "weights_sha256": backend.sha256, "n_failed": int((~found).sum())}
+    return pd.DataFrame([common | row for row in _means(embeddings, people, clips)])
+
+
+def _means(embeddings: torch.Tensor, people: np.ndarray, clips: np.ndarray) -> Iterator[dict[str, Any]]:
+    first, second = np.triu_indices(len(people), 1)
+    similarity = csim(embeddings[first], embeddings[second]).numpy()
+    one = people[first] == people[second]
+    for group, chosen in ((SAME, one & (clips[first] != clips[second])), (DIFFERENT, ~one)):
+        values, owners = similarity[chosen], (people[first][chosen], people[second][chosen])
+        without = [values[(owners[0] != name) & (owners[1] != name)] for name in np.unique(people)]
+        interval = statistics.jackknife(_mean(values), [_mean(rest) for rest in without])
+        yield {
+            "group": group,
+            "value": interval.value,
+            "ci_low": interval.low,
+            "ci_high": interval.high,
+            "n": len(values),
+            "n_people": len(np.unique(people)),
+        }
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if len(values) else np.nan
