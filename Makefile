@@ -5,7 +5,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 CORES ?= all
 CONFIG ?= config/config.yaml
 
-.PHONY: help reproduce test e2e lint environment generated rulegraph clean
+.PHONY: help reproduce test e2e lint environment generated reference-tables rulegraph clean
 
 help:  ## this list
 	@grep --extended-regexp '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column --table --separator ':'
@@ -33,6 +33,9 @@ generated: $(VENV)/.installed  ## files that follow from others: schema, default
 	$(BIN)/thedit config defaults > config/config.yaml
 	sed --in-place '/- pip:/q' environment.yml
 	sed '/^#/d; s/^/      - /' requirements.lock >> environment.yml
+
+reference-tables: $(VENV)/.installed  ## tables, charts and pages of the reference runs, from what is committed of them
+	$(BIN)/thedit reference
 
 rulegraph: $(VENV)/.installed  ## docs/rulegraph.png; needs graphviz
 	$(BIN)/snakemake --forceall --rulegraph dot | dot -Tpng -Gdpi=110 -Gfontname=DejaVuSans -Grankdir=LR -o docs/rulegraph.png

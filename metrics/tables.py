@@ -139,6 +139,23 @@ COMPARISONS = pa.DataFrameSchema(
     unique=["method", "protocol", "metric", "variant", "backend"],
 )
 
+SEEDS = pa.DataFrameSchema(
+    {
+        "protocol": TEXT,
+        "method": TEXT,
+        "metric": TEXT,
+        "variant": TEXT,
+        "backend": TEXT,
+        "mean": FLOAT,
+        "lowest": FLOAT,
+        "highest": FLOAT,
+        "n_seeds": COUNT,
+    },
+    strict=True,
+    ordered=True,
+    unique=VALUE_KEY,
+)
+
 STATUS = pa.DataFrameSchema(
     {"method": TEXT, "protocol": TEXT, "status": TEXT, "reason": TEXT, "frames": COUNT},
     strict=True,

@@ -17,7 +17,7 @@ def views(table: pd.DataFrame, pairs: pd.DataFrame, resamples: int, seed: int) -
 
     ``table`` follows `metrics.tables.FRAMES`; ``pairs`` has the yaw and pitch in degrees of every frame of the
     multi-view protocols. Yaws of both sides are taken together, at the nearest multiple of `STEP`; views from above or
-    below are left out. ``change`` is the mean difference from the same pair's frontal view, where both have a value.
+    below are left out. ``change`` is the mean difference from the same pair's frontal views, where both have a value.
     """
     level = pairs[pairs["pitch"].abs() < LEVEL]
     level = level.assign(yaw=((level["yaw"].abs() / STEP).round() * STEP).astype(int))
@@ -28,7 +28,7 @@ def views(table: pd.DataFrame, pairs: pd.DataFrame, resamples: int, seed: int) -
         front = group[group["yaw"] == 0].groupby("pair")["value"].mean()
         for yaw, there in group.groupby("yaw"):
             owners, values = people(there), there["value"].to_numpy(np.float64)
-            change = values - there["pair"].map(front).to_numpy(np.float64)
+            change = values - (there["pair"].map(front) if yaw else np.nan)
             value = statistics.clustered_mean(values, owners, resamples, seed)
             change = statistics.clustered_mean(np.where(np.isfinite(change), change, np.nan), owners, resamples, seed)
             counts = {"n": int(there["valid"].sum()), "n_failed": int((~there["valid"]).sum())}

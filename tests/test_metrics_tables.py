@@ -293,7 +293,7 @@ def test_views_are_told_apart_by_yaw_and_compared_with_the_front(tmp_path):
     assert psnr.loc[30, "value"] == pytest.approx(values[[1, 2]].mean())
     assert psnr.loc[30, "change"] == pytest.approx(values[[1, 2]].mean() - values[0].mean())
     assert psnr.loc[30, "change_low"] <= psnr.loc[30, "change"] <= psnr.loc[30, "change_high"]
-    assert list(psnr.loc[0, ["change", "change_low", "change_high"]]) == [0, 0, 0]
+    assert psnr.loc[0, ["change", "change_low", "change_high"]].isna().all()
     lost = views(frames, pairs.assign(yaw=[0.0, 0.0, 0.0, 45.0] * 3, pitch=0.0), 200, 0).set_index(["metric", "yaw"])
     assert list(lost.loc[("csim", 45), ["n", "n_failed"]]) == [0, 3]
     assert np.isnan(lost.loc[("csim", 45), "change"])

@@ -15,30 +15,38 @@ from thedit.evaluation import layout
 from thedit.figures import table
 from thedit.files import atomic
 
-BEGIN, END = "<!-- results: begin, written by: thedit readme -->", "<!-- results: end -->"
-
-
 PICTURES = ("cross_identity.gif", "multiview.gif")
 
 
 def insert(config: Config, path: Path, logs: Path = Path("logs")) -> None:
-    """Replace what stands between the marks in ``path`` with the results of a run; copy `PICTURES` to docs/ beside it.
+    """Put the results of a run between the marks "results" of ``path``; copy `PICTURES` to docs/ beside it.
 
     Raises `UserError` when the marks are not there, or the run is not finished.
     """
-    text = path.read_text()
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise UserError(f"{path}: needs the lines '{BEGIN}' and '{END}', once each.")
-    before, rest = text.split(BEGIN)
-    with atomic(path) as sibling:
-        sibling.write_text("\n".join([before + BEGIN, "", results(config, logs), END + rest.split(END)[1]]))
+    put(path, "results", "thedit readme", results(config, logs))
     for name in PICTURES:
         with atomic(path.parent / "docs" / name) as sibling:
             shutil.copyfile(layout.run(config) / "figures" / name, sibling)
 
 
+def put(path: Path, name: str, command: str, text: str) -> None:
+    """Replace what stands between the marks ``name`` in a Markdown file; `UserError` if they are not there."""
+    page = path.read_text()
+    begin, end = marks(name, command)
+    if page.count(begin) != 1 or page.count(end) != 1:
+        raise UserError(f"{path}: needs the lines '{begin}' and '{end}', once each.")
+    before, rest = page.split(begin)
+    with atomic(path) as sibling:
+        sibling.write_text(f"{before}{begin}\n\n{text}\n\n{end}{rest.split(end)[1]}")
+
+
+def marks(name: str, command: str) -> tuple[str, str]:
+    """The lines between which ``command`` writes."""
+    return f"<!-- {name}: begin, written by: {command} -->", f"<!-- {name}: end -->"
+
+
 def results(config: Config, logs: Path) -> str:
-    """The run's tables as Markdown, with the machine and the code that made them."""
+    """The tables of a run that matter as Markdown, with the machine and the code that made them."""
     path = layout.run(config) / "metrics.parquet"
     if not path.is_file():
         raise UserError(f"{path}: is missing; finish the run first with 'snakemake --cores all'.")
@@ -47,11 +55,12 @@ def results(config: Config, logs: Path) -> str:
     parts = [
         f"Run `{config.run}`: code {made['code_version']}, configuration {made['config_hash']}, seed {made['seed']}, "
         f"measured on {machine}.",
-        table.as_markdown(table.of_run(config)),
+        table.as_markdown(table.of_run(config, table.MATTERS)),
+        "All metrics and variants: `thedit table`.",
         "**stages** (seconds: sum over a stage's jobs; memory: the largest resident set of any of them)",
         stages(logs, [config.run, config.data.name, "heads"]),
     ]
-    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+    return "\n\n".join(parts)
 
 
 def stages(logs: Path, names: list[str]) -> str:

@@ -14,15 +14,7 @@ from thedit.files import atomic
 
 def write(config: Config) -> Path:
     """Make every figure and return their folder."""
-    folder = layout.run(config) / "figures"
-    path = layout.run(config) / "metrics.parquet"
-    if not path.is_file():
-        raise UserError(f"{path}: is missing; make it with 'thedit aggregate'.")
-    page = table.as_html(table.of_run(config))
-    with atomic(folder / "table.html") as sibling:
-        sibling.write_text(page)
-    style.save(folder / "comparison.png", charts.comparison(pd.read_parquet(path), config))
-    style.save(folder / "training.png", charts.training(config))
+    folder = charts_of(config)
     cast = Cast(config)
     grid.save(folder / "methods.png", sidebyside.draw(config, cast.store))
     grid.save(folder / "cross_identity.png", crossing.still(cast))
@@ -35,4 +27,18 @@ def write(config: Config) -> Path:
         reason = grid.notice(f"{cast.name} has no camera control")
         grid.save(folder / "multiview.png", reason)
         grid.animate(folder / "multiview.gif", [reason], rate=1)
+    return folder
+
+
+def charts_of(config: Config) -> Path:
+    """Make the figures that follow from tables alone: the comparison as a page and as a chart, and training."""
+    folder = layout.run(config) / "figures"
+    path = layout.run(config) / "metrics.parquet"
+    if not path.is_file():
+        raise UserError(f"{path}: is missing; make it with 'thedit aggregate'.")
+    page = table.as_html(table.of_run(config))
+    with atomic(folder / "table.html") as sibling:
+        sibling.write_text(page)
+    style.save(folder / "comparison.png", charts.comparison(pd.read_parquet(path), config))
+    style.save(folder / "training.png", charts.training(config))
     return folder

@@ -4,6 +4,7 @@ The numbers are those of metrics.parquet and cost.parquet.
 """
 
 import html
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,15 @@ td { border-bottom: 1px solid #e4e4e4 }
 th:first-child, td:first-child { text-align: left }
 small { color: #666; display: block }
 """
+MATTERS = (
+    ("psnr", "target-head"),
+    ("psnr", "target-parts"),
+    ("perceptual", "target"),
+    ("lpips", "target"),
+    ("csim", "source-rescaled"),
+    ("aed", "landmarks-mm-centred"),
+    ("apd", "geodesic-degrees@camera"),
+)
 COST = {
     "parameters": "{:,.0f}",
     "encode_gflops": "{:.3g}",
@@ -47,27 +57,30 @@ class Table:
     rows: list[list[Cell]]
 
 
-def of_run(config: Config) -> list[Table]:
-    """One table a protocol, a row a metric and a column a method; and one of what the methods cost."""
+def of_run(config: Config, chosen: Iterable[tuple[str, str]] = tuple(SHOWN)) -> list[Table]:
+    """One table a protocol, a row a ``chosen`` metric and a column a method; and one of what the methods cost."""
     folder = layout.run(config)
     metrics, cost = pd.read_parquet(folder / "metrics.parquet"), pd.read_parquet(folder / "cost.parquet")
     compared = [
-        compare(protocol, metrics[metrics["protocol"] == protocol], methods)
+        compare(protocol, metrics[metrics["protocol"] == protocol], methods, chosen)
         for protocol, methods in outside(config).items()
     ]
     return [*compared, costs(cost)]
 
 
-def compare(protocol: str, metrics: pd.DataFrame, outside: dict[str, str]) -> Table:
+def compare(
+    protocol: str, metrics: pd.DataFrame, outside: dict[str, str], chosen: Iterable[tuple[str, str]] = tuple(SHOWN)
+) -> Table:
     """The table of one protocol.
 
+    chosen: metrics and variants, keys of `metrics.text.SHOWN`.
     outside: the reason why the protocol does not apply to a method, or nothing, by method; its keys are the columns.
     """
     rows = []
-    for (metric, variant), better in SHOWN.items():
+    for metric, variant in chosen:
         shown = metrics[(metrics["metric"] == metric) & (metrics["variant"] == variant)]
         for backend, group in shown.set_index("method").groupby("backend"):
-            heading = f"{metric} {better}", ", ".join(part for part in (variant, str(backend)) if part)
+            heading = f"{metric} {SHOWN[metric, variant]}", ", ".join(part for part in (variant, str(backend)) if part)
             rows.append([heading, *(_measured(group, method, reason) for method, reason in outside.items())])
     return Table(protocol, ["metric", *outside], rows)
 

@@ -1,0 +1,16 @@
+"""`thedit reference`: what is told of the reference runs, from what is committed of them."""
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``app``."""
+    app.command()(reference)
+
+
+def reference() -> None:
+    """Make every table, chart and page of the reference runs again from the records in results/reference*/."""
+    from thedit.results.reference import write
+
+    for path in write():
+        typer.echo(path)

@@ -1,0 +1,117 @@
+"""The reference runs: everything that can be told from what is committed of them in results/reference*/."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from metrics import tables
+from thedit.config import Config, load
+from thedit.errors import UserError
+from thedit.evaluation import layout
+from thedit.figures import run, table
+from thedit.figures.readme import put
+from thedit.figures.table import Table
+from thedit.files import atomic
+from thedit.results import derive, pages
+from thedit.results.record import provenance_of
+
+MAIN = "reference"
+COMMAND = "thedit reference"
+README = Path("README.md")
+
+
+def write() -> list[Path]:
+    """Make every table, chart and page of the reference runs again, and return what was written.
+
+    For each run its tables, its charts and tables.md; for the main one seeds.parquet, if it was repeated with another
+    seed; the block of the README and the `pages`. Raises `UserError` if the main run is not there.
+    """
+    main, *others = runs()
+    written = []
+    for config in (main, *others):
+        derive.write(config)
+        run.charts_of(config)
+        with atomic(layout.run(config) / "tables.md") as sibling:
+            sibling.write_text(_all(config))
+        written.append(layout.run(config))
+    repeated = [config for config in others if _same(config, main) and config.seed != main.seed]
+    if repeated:
+        path = layout.run(main) / "seeds.parquet"
+        tables.write(seeds([_metrics(config) for config in (main, *repeated)]), tables.SEEDS, path)
+    longer = [config for config in others if config.train != main.train]
+    put(README, MAIN, COMMAND, _block(main, longer))
+    return [*written, README, *map(pages.write, pages.PAGES)]
+
+
+def runs() -> list[Config]:
+    """Configurations of the finished runs in results/reference*/, the main one first."""
+    found = [load(path.with_name("config.yaml")) for path in sorted(Path("results").glob(f"{MAIN}*/provenance.json"))]
+    if not found or found[0].run != MAIN:
+        raise UserError(f"results/{MAIN}/provenance.json: is missing; finish the run of config/{MAIN}.yaml first.")
+    return found
+
+
+def seeds(repeated: list[pd.DataFrame]) -> pd.DataFrame:
+    """Mean, lowest and highest value of each row that all ``repeated`` tables of `metrics.tables.METRICS` have.
+
+    Two or three values have no interval worth the name; the spread is what was seen.
+    """
+    key = ["protocol", "method", "metric", "variant", "backend"]
+    values = pd.concat([one.set_index(key)["value"] for one in repeated], axis=1, join="inner")
+    spread = {"mean": values.mean(axis=1), "lowest": values.min(axis=1), "highest": values.max(axis=1)}
+    return pd.DataFrame({**spread, "n_seeds": len(repeated)}).sort_index().reset_index()
+
+
+def _same(one: Config, other: Config) -> bool:
+    return (one.data, one.train, one.evaluation) == (other.data, other.train, other.evaluation)
+
+
+def _metrics(config: Config) -> pd.DataFrame:
+    return tables.read(layout.run(config) / "metrics.parquet", tables.METRICS)
+
+
+def _block(main: Config, longer: list[Config]) -> str:
+    """What the README says of the main run; the methods of the ``longer`` runs stand beside its own."""
+    folder = layout.run(main)
+    made, measured, outside = provenance_of(folder), [_metrics(main)], table.outside(main)
+    columns = {method: method for method in main.methods}
+    for config in longer:
+        columns |= {f"{method} ({config.run})": method for method in config.methods}
+        measured.append(_metrics(config).replace({"method": {one: f"{one} ({config.run})" for one in config.methods}}))
+    order = sorted(columns, key=lambda name: main.methods.index(columns[name]))
+    together = pd.concat(measured)
+    compared = [
+        table.compare(
+            protocol,
+            together[together["protocol"] == protocol],
+            {name: reasons[columns[name]] for name in order},
+            table.MATTERS,
+        )
+        for protocol, reasons in outside.items()
+    ]
+    parts = [
+        f"Run `{main.run}`: code {made['code_version']}, configuration {made['config_hash']}, seed {made['seed']}, "
+        f"scored on {made['device']}.",
+        table.as_markdown([*compared, _training([main, *longer])]),
+        "What this says about the paper's claims: [docs/findings.md](docs/findings.md). Every metric and variant: "
+        f"[{folder}/tables.md]({folder}/tables.md), made from the Parquet tables beside it.",
+        f"![All methods on the same frames]({folder}/figures/methods.png)",
+        f"![Multi-view synthesis]({folder}/figures/multiview.gif)",
+    ]
+    return "\n\n".join(parts)
+
+
+def _training(configs: list[Config]) -> Table:
+    """What the trained methods saw, how long and where, as their weights tell."""
+    rows = []
+    for config in configs:
+        for method, facts in provenance_of(layout.run(config))["weights"].items():
+            hours = float(facts["seconds"]) * int(facts["processes"]) / 3600
+            cells = [method, config.run, f"{int(facts['images']):,}", f"{hours:.2f}", facts["device"]]
+            rows.append([(cell, "") for cell in cells])
+    return Table("training", ["method", "run", "pairs seen", "device hours", "device"], rows)
+
+
+def _all(config: Config) -> str:
+    """Every table of a run in Markdown."""
+    return f"# Run {config.run}\n\n{table.as_markdown(table.of_run(config))}\n"
