@@ -148,7 +148,7 @@ def change(weights, path, **facts):
         ({"driving": "sound.mp4"}, r"sound\.mp4: has no picture, only sound; choose another file"),
         ({"out": "out.avi"}, r"out\.avi: the video is written as MP4; let the name end in \.mp4"),
         ({"out": "wall.png/out.mp4"}, r"out\.mp4: cannot be written \(.*\); choose another folder"),
-        ({"weights": "none.safetensors"}, r"none\.safetensors: is missing; name the weights"),
+        ({"weights": "none.safetensors"}, r"none\.safetensors: is missing; call this in the project"),
         ({"weights": "short.safetensors"}, r"short\.safetensors: is damaged \("),
         ({"weights": "bare.safetensors"}, r"bare\.safetensors: its metadata lack size; use the weights"),
         ({"weights": "other.safetensors"}, r"other\.safetensors: methods: 'planedct' is offered by no installed"),

@@ -1,6 +1,7 @@
 """The record of a run, the tables that follow from it, pages that show their numbers; and what is committed of it."""
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from safetensors import safe_open
 
 from metrics import aggregate, tables
 from metrics.scale import DIFFERENT, SAME
+from metrics.text import SHOWN
 from tests.test_metrics_tables import protocol, scores
 from thedit import config, config_text
+from thedit.cli.reenact import WEIGHTS
 from thedit.errors import UserError
 from thedit.evaluation import layout
 from thedit.figures.readme import marks
@@ -125,6 +128,8 @@ def test_the_readme_shows_longer_runs_beside_the_main_one(project):
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
     assert "| metric | planedict | planedict (reference-long) | copy-source |" in text
     assert "reference-1" not in text  # a repetition is no other method
+    assert "cross, mean of 2 seeds, lowest … highest" in Path("results/reference/tables.md").read_text()
+    assert "seeds" not in Path("results/reference-long/tables.md").read_text()
     assert "| planedict | reference | 40,000 | 4.00 | an abacus |" in text
     assert "–<br><sub>no camera control</sub> |" in text
     row = tables.read("results/reference-long/metrics.parquet", tables.METRICS).set_index(pages.ROW)
@@ -197,6 +202,27 @@ def test_a_place_without_a_value_is_one_sentence(project, tmp_path, place, words
         filled("{{%s}}" % place, tmp_path)  # noqa: UP031
     assert words in str(error.value) and "page.template.md: {{" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=str)
+def test_the_templates_name_rows_that_the_runs_will_have(page):
+    planned = config.load(ROOT / "config/reference.yaml")
+    places = pages.PLACE.findall(pages.template(ROOT / page).read_text())
+    assert places
+    for place in places:
+        source, *words = shlex.split(place)
+        run, _, name = source.partition("/")
+        if name not in pages.TABLES:
+            assert name == "provenance" or source == str(WEIGHTS), place
+            continue
+        keys, _ = pages.TABLES[name]
+        assert (ROOT / "config" / f"{run}.yaml").is_file(), place
+        assert len(words) in (len(keys), len(keys) + 1), place
+        row = dict(zip(keys, words))
+        assert row.get("protocol", "cross") in planned.evaluation.protocols, place
+        assert row.get("method", "planedict") in planned.methods, place
+        if "protocol" in row:
+            assert (row["metric"], row["variant"]) in SHOWN, place
 
 
 def test_without_the_main_run_the_sentence_says_what_to_do(tmp_path, monkeypatch):

@@ -73,8 +73,8 @@ def _check(out: Path, weights: Path) -> None:
         raise UserError(f"{out}: the video is written as MP4; let the name end in .mp4.")
     if not weights.is_file():
         raise UserError(
-            f"{weights}: is missing; name the weights.safetensors of a run with --weights, "
-            "or make this file with 'thedit export'."
+            f"{weights}: is missing; call this in the project's folder, "
+            "or name the weights.safetensors of a run with --weights."
         )
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

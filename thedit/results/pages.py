@@ -123,4 +123,4 @@ def number(value: Any) -> str:
         raise UserError(f"{value!r} is no single value.")
     if not np.isfinite(value):
         return "none" if np.isnan(value) else "∞"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(float(value)) >= 1000 else f"{value:.3g}"

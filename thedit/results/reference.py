@@ -7,7 +7,7 @@ import pandas as pd
 from metrics import tables
 from thedit.config import Config, load
 from thedit.errors import UserError
-from thedit.evaluation import layout
+from thedit.evaluation import layout, protocols
 from thedit.figures import run, table
 from thedit.figures.readme import put
 from thedit.figures.table import Table
@@ -26,21 +26,20 @@ def write() -> list[Path]:
     For each run its tables, its charts and tables.md; for the main one seeds.parquet, if it was repeated with another
     seed; the block of the README and the `pages`. Raises `UserError` if the main run is not there.
     """
-    main, *others = runs()
-    written = []
-    for config in (main, *others):
+    main, *others = found = runs()
+    for config in found:
         derive.write(config)
-        run.charts_of(config)
-        with atomic(layout.run(config) / "tables.md") as sibling:
-            sibling.write_text(_all(config))
-        written.append(layout.run(config))
     repeated = [config for config in others if _same(config, main) and config.seed != main.seed]
     if repeated:
         path = layout.run(main) / "seeds.parquet"
         tables.write(seeds([_metrics(config) for config in (main, *repeated)]), tables.SEEDS, path)
+    for config in found:
+        run.charts_of(config)
+        with atomic(layout.run(config) / "tables.md") as sibling:
+            sibling.write_text(_all(config))
     longer = [config for config in others if config.train != main.train]
     put(README, MAIN, COMMAND, _block(main, longer))
-    return [*written, README, *map(pages.write, pages.PAGES)]
+    return [*map(layout.run, found), README, *map(pages.write, pages.PAGES)]
 
 
 def runs() -> list[Config]:
@@ -71,7 +70,10 @@ def _metrics(config: Config) -> pd.DataFrame:
 
 
 def _block(main: Config, longer: list[Config]) -> str:
-    """What the README says of the main run; the methods of the ``longer`` runs stand beside its own."""
+    """What the README says of the main run; the methods of the ``longer`` runs stand beside its own.
+
+    One driver for all is a second cross-identity, and is left to tables.md.
+    """
     folder = layout.run(main)
     made, measured, outside = provenance_of(folder), [_metrics(main)], table.outside(main)
     columns = {method: method for method in main.methods}
@@ -88,6 +90,7 @@ def _block(main: Config, longer: list[Config]) -> str:
             table.MATTERS,
         )
         for protocol, reasons in outside.items()
+        if protocols.find(protocol).kind != "one-to-all"
     ]
     parts = [
         f"Run `{main.run}`: code {made['code_version']}, configuration {made['config_hash']}, seed {made['seed']}, "
@@ -112,6 +115,24 @@ def _training(configs: list[Config]) -> Table:
     return Table("training", ["method", "run", "pairs seen", "device hours", "device"], rows)
 
 
+def _over_seeds(config: Config) -> list[Table]:
+    """The tables of seeds.parquet, if there is one: the lowest and the highest value stand in place of an interval."""
+    path = layout.run(config) / "seeds.parquet"
+    if not path.is_file():
+        return []
+    read = tables.read(path, tables.SEEDS)
+    count = read["n_seeds"].iloc[0]
+    shown = read.rename(columns={"mean": "value", "lowest": "ci_low", "highest": "ci_high"}).assign(n=count, n_failed=0)
+    return [
+        table.compare(
+            f"{protocol}, mean of {count} seeds, lowest … highest",
+            shown[shown["protocol"] == protocol],
+            {method: reason for method, reason in reasons.items() if method in set(shown["method"])},
+        )
+        for protocol, reasons in table.outside(config).items()
+    ]
+
+
 def _all(config: Config) -> str:
     """Every table of a run in Markdown."""
-    return f"# Run {config.run}\n\n{table.as_markdown(table.of_run(config))}\n"
+    return f"# Run {config.run}\n\n{table.as_markdown([*table.of_run(config), *_over_seeds(config)])}\n"
