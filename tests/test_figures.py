@@ -42,6 +42,15 @@ def metrics():
     return pd.DataFrame(rows, columns=columns).assign(protocol="cross", backend="net", **MADE)
 
 
+def by_yaw():
+    """Rows of one metric at three yaws."""
+    row = {"method": "planedict", "protocol": "sides", "metric": "csim", "variant": "source", "backend": "net", "n": 8}
+    ends = {"ci_low": [0.8, 0.7, 0.6], "ci_high": [1.0, 0.9, 0.8], "value": [0.9, 0.8, 0.7], "yaw": [0, 15, 30]}
+    rest = dict.fromkeys(("change", "change_low", "change_high"), np.nan)
+    made = {"seed": 0, "config_hash": "0123", "code_version": "1.0+abc", "weights_sha256": "0"}
+    return pd.DataFrame({**row, **ends, **rest, **made, "n_failed": 0}).reindex(columns=list(tables.VIEWS.columns))
+
+
 def cost():
     """What a trained method and a bound cost."""
     known = {"method": "planedict", "reason": "", **dict.fromkeys(table.COST, 1234567.0)}
@@ -69,6 +78,7 @@ def project(tmp_path_factory):
         pairs.write(SETTINGS, protocol)
         for method in SETTINGS.methods:
             make(SETTINGS, method, protocol)
+    tables.write(by_yaw(), tables.VIEWS, layout.run(SETTINGS) / "views.parquet")
     status = pd.DataFrame({"method": ["planedict", "copy-source"], "status": "ok", "reason": "", "frames": 8})
     tables.write(status.assign(protocol="cross"), tables.STATUS, layout.run(SETTINGS) / "status.parquet")
     metrics().to_parquet(layout.run(SETTINGS) / "metrics.parquet")
@@ -87,7 +97,7 @@ def test_two_networks_of_one_variant_are_two_rows():
 
 def test_every_figure_of_the_workflow_is_written(project):
     folder = run.write(SETTINGS)
-    for name in ("comparison", "training", "methods", "cross_identity", "multiview", "plane_bases"):
+    for name in ("comparison", "training", "views", "methods", "cross_identity", "multiview", "plane_bases"):
         picture = np.array(Image.open(folder / f"{name}.png").convert("RGB"))
         assert picture.std() > 10, name
     for name, frames in (("cross_identity", 20), ("multiview", 36)):
@@ -123,6 +133,15 @@ def test_a_camera_on_its_way_changes_the_picture(project):
     assert len(crossing.moving(Cast(SETTINGS), sources=1, drivers=1, frames=9)) == 9
 
 
+def test_quality_by_yaw_is_a_line_a_method_and_a_panel_a_metric():
+    both = pd.concat(
+        [by_yaw(), by_yaw().assign(method="copy-source"), by_yaw().assign(metric="psnr", variant="target")]
+    )
+    first, second = charts.views(both, SETTINGS).axes
+    assert [len(axis.lines) for axis in (first, second)] == [2, 1]
+    assert list(first.lines[0].get_xdata()) == [0, 15, 30] and list(first.lines[0].get_ydata()) == [0.9, 0.8, 0.7]
+
+
 def test_the_strip_shows_the_views_that_are_scored(project):
     usual = views.strip(Cast(SETTINGS), people=1)
     (project / "config/protocols/sides.yaml").write_text("kind: multiview\nyaw: [-45, 0, 45]\n")
@@ -154,16 +173,19 @@ def test_the_readme_gets_the_numbers_between_its_marks(project):
     for name, seconds in (("made-up-planedict", 12), ("made-up-other", 30), ("another-planedict", 500)):
         (logs / f"{name}.benchmark.tsv").write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:12\t{seconds + 900}\n")
     path = project / "README.md"
-    path.write_text(f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n")
+    begin, end = readme.marks("results", "thedit readme")
+    path.write_text(f"before\n{begin}\nold\n{end}\nafter\n")
     figures = layout.run(SETTINGS) / "figures"
     figures.mkdir(exist_ok=True)
     for name in readme.PICTURES:
         (figures / name).write_bytes(b"moving")
+    scaled = metrics().replace({"variant": {"source": "source-rescaled"}})  # the README shows what matters
+    scaled.to_parquet(layout.run(SETTINGS) / "metrics.parquet")
     readme.insert(SETTINGS, path)
     assert {(project / "docs" / name).read_bytes() for name in readme.PICTURES} == {b"moving"}
     once = path.read_text()
-    assert once.startswith(f"before\n{readme.BEGIN}\n")
-    assert once.endswith(f"{readme.END}\nafter\n")
+    assert once.startswith(f"before\n{begin}\n")
+    assert once.endswith(f"{end}\nafter\n")
     assert "old" not in once
     assert "measured on an abacus" in once
     assert "0.93<br><sub>0.91 … 0.95, 1 of 8 failed" in once

@@ -90,6 +90,7 @@ def project(tmp_path_factory):
     for page in pages.PAGES:
         page.parent.mkdir(parents=True, exist_ok=True)
         pages.template(page).write_text(f"so {PLACE}, ja")
+    reference.write()
     yield folder
     patch.undo()
 
@@ -105,7 +106,6 @@ def bytes_of(folder):
 
 
 def test_one_command_makes_everything_again_byte_by_byte(project):
-    reference.write()
     first = bytes_of(project)
     for name in DERIVED:
         (project / f"results/reference/{name}.parquet").unlink()
@@ -123,7 +123,6 @@ def test_the_tables_carry_the_provenance_of_the_record(project):
 
 
 def test_the_readme_shows_longer_runs_beside_the_main_one(project):
-    reference.write()
     text = Path("README.md").read_text()
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
     assert "| metric | planedict | planedict (reference-long) | copy-source |" in text
@@ -138,7 +137,6 @@ def test_the_readme_shows_longer_runs_beside_the_main_one(project):
 
 
 def test_seeds_show_what_was_seen(project):
-    reference.write()
     key = pages.ROW
     table = tables.read("results/reference/seeds.parquet", tables.SEEDS).set_index(key)
     both = [pd.read_parquet(f"results/{run}/metrics.parquet").set_index(key) for run in ("reference", "reference-1")]
@@ -156,7 +154,6 @@ def filled(text, tmp_path):
 
 
 def test_a_page_gets_the_values_that_its_template_names(project, tmp_path):
-    reference.write()
     row = (
         pd.read_parquet("results/reference/metrics.parquet")
         .set_index(pages.ROW)
@@ -266,6 +263,12 @@ class TestCommitted:
     def test_pages_show_the_rows(self, page, monkeypatch):
         monkeypatch.chdir(ROOT)
         assert page.read_text() == pages.fill(pages.template(page))
+
+    def test_the_readme_shows_the_rows(self, monkeypatch):
+        monkeypatch.chdir(ROOT)
+        begin, end = marks(reference.MAIN, reference.COMMAND)
+        shown = Path("README.md").read_text().split(begin)[1].split(end)[0]
+        assert shown.strip() == reference.block(reference.runs())
 
     def test_the_weights_that_are_given_away_are_those_that_were_scored(self, monkeypatch):
         monkeypatch.chdir(ROOT)

@@ -1,4 +1,4 @@
-"""Charts: the comparison with its intervals, and the losses of training."""
+"""Charts: the comparison with its intervals, quality by yaw, and the losses of training."""
 
 from typing import Any
 
@@ -39,6 +39,27 @@ def comparison(metrics: pd.DataFrame, config: Config) -> Figure:
                 axis.text(0.5, 1.5, protocol, transform=axis.transAxes, fontweight="bold", ha="center")
         axes[row, 0].set_title(f"{metric} {SHOWN[metric, variant]}  {variant}  {backend}", loc="left", fontsize=8)
     axes[0, 0].invert_yaxis()
+    return figure
+
+
+def views(table: pd.DataFrame, config: Config) -> Figure:
+    """One panel a metric and one line a method over yaw, with its interval.
+
+    ``table`` has at least one row, of schema `metrics.tables.VIEWS`; of several protocols the first one is shown.
+    """
+    shown = table[table["protocol"] == table["protocol"].iloc[0]]
+    panels = list(shown.groupby(["metric", "variant", "backend"]))
+    figure = Figure(figsize=(3 * len(panels), 2.8), layout="constrained")
+    colours = style.colours(config.methods)
+    for axis, ((metric, variant, _), rows) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels):
+        for method, line in rows.groupby("method"):
+            axis.fill_between(
+                line["yaw"], line["ci_low"], line["ci_high"], color=colours[method], alpha=0.15, linewidth=0
+            )
+            axis.plot(line["yaw"], line["value"], color=colours[method], marker="o", markersize=4, label=method)
+        axis.set_title(f"{metric} {SHOWN[metric, variant]}  {variant}", loc="left", fontsize=8)
+        axis.set(xlabel="degrees to either side", xticks=sorted(set(rows["yaw"])))
+    figure.axes[-1].legend(fontsize=7)
     return figure
 
 

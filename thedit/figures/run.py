@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from metrics import tables
 from thedit.config import Config
 from thedit.errors import UserError
 from thedit.evaluation import layout
@@ -31,7 +32,7 @@ def write(config: Config) -> Path:
 
 
 def charts_of(config: Config) -> Path:
-    """Make the figures that follow from tables alone: the comparison as a page and as a chart, and training."""
+    """Make the figures that follow from tables alone: the comparison as a page and a chart, training, and yaw."""
     folder = layout.run(config) / "figures"
     path = layout.run(config) / "metrics.parquet"
     if not path.is_file():
@@ -41,4 +42,9 @@ def charts_of(config: Config) -> Path:
         sibling.write_text(page)
     style.save(folder / "comparison.png", charts.comparison(pd.read_parquet(path), config))
     style.save(folder / "training.png", charts.training(config))
+    seen = tables.read(layout.run(config) / "views.parquet", tables.VIEWS)
+    if len(seen):
+        style.save(folder / "views.png", charts.views(seen, config))
+    else:
+        grid.save(folder / "views.png", grid.notice("no protocol moves the camera"))
     return folder

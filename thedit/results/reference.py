@@ -37,8 +37,7 @@ def write() -> list[Path]:
         run.charts_of(config)
         with atomic(layout.run(config) / "tables.md") as sibling:
             sibling.write_text(_all(config))
-    longer = [config for config in others if config.train != main.train]
-    put(README, MAIN, COMMAND, _block(main, longer))
+    put(README, MAIN, COMMAND, block(found))
     return [*map(layout.run, found), README, *map(pages.write, pages.PAGES)]
 
 
@@ -61,19 +60,13 @@ def seeds(repeated: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame({**spread, "n_seeds": len(repeated)}).sort_index().reset_index()
 
 
-def _same(one: Config, other: Config) -> bool:
-    return (one.data, one.train, one.evaluation) == (other.data, other.train, other.evaluation)
-
-
-def _metrics(config: Config) -> pd.DataFrame:
-    return tables.read(layout.run(config) / "metrics.parquet", tables.METRICS)
-
-
-def _block(main: Config, longer: list[Config]) -> str:
-    """What the README says of the main run; the methods of the ``longer`` runs stand beside its own.
+def block(found: list[Config]) -> str:
+    """What the README says of the main run, the first one; methods of runs that trained otherwise stand beside its own.
 
     One driver for all is a second cross-identity, and is left to tables.md.
     """
+    main, *others = found
+    longer = [config for config in others if config.train != main.train]
     folder = layout.run(main)
     made, measured, outside = provenance_of(folder), [_metrics(main)], table.outside(main)
     columns = {method: method for method in main.methods}
@@ -102,6 +95,14 @@ def _block(main: Config, longer: list[Config]) -> str:
         f"![Multi-view synthesis]({folder}/figures/multiview.gif)",
     ]
     return "\n\n".join(parts)
+
+
+def _same(one: Config, other: Config) -> bool:
+    return (one.data, one.train, one.evaluation) == (other.data, other.train, other.evaluation)
+
+
+def _metrics(config: Config) -> pd.DataFrame:
+    return tables.read(layout.run(config) / "metrics.parquet", tables.METRICS)
 
 
 def _training(configs: list[Config]) -> Table:

@@ -11,6 +11,7 @@ rule figures:
     output:
         figure("table.html", "comparison table", category="Results"),
         figure("comparison.png", "comparison as a chart", category="Results"),
+        figure("views.png", "quality by the camera's yaw", category="Results"),
         figure("methods.png", "all methods on the same frames"),
         figure("cross_identity.png", "cross-identity reenactment"),
         figure("cross_identity.gif", "cross-identity reenactment, animated"),
