@@ -7,9 +7,10 @@ from tests import video_files
 from thedit import weights
 from thedit.errors import UserError
 from thedit.video import backends
+from thedit.video.boxes import box, iou
 from thedit.video.decode import Picture
 from thedit.video.shots import Shots
-from thedit.video.track import Tracker, box, iou
+from thedit.video.track import Tracker
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "weights"
 FACE = np.array([110.0, 70.0, 200.0, 160.0])  # roughly, of `video_files.with_face()`
