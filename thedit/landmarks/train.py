@@ -61,6 +61,7 @@ def train(config: Config, folder: Path, out: Path) -> dict[str, float]:
     text = {name: value if isinstance(value, str) else json.dumps(value) for name, value in metadata.items()}
     with atomic(out) as sibling:
         save_file({name: _half(value) for name, value in network.state_dict().items()}, sibling, text)
+        sibling.chmod(0o644)
     with atomic(out.with_suffix(".csv")) as sibling, open(sibling, "w", newline="") as file:
         writer = csv.DictWriter(file, ["step", "images", "seconds", "loss"], lineterminator="\n")
         writer.writeheader()
