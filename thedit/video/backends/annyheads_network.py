@@ -1,6 +1,7 @@
 """The network of the landmark backend ``annyheads``: 68 points in a square picture of one face.
 
-`thedit.landmarks` trains it. It begins as EfficientNet-Lite0 (Apache-2.0). The points are read from its features at two
+`thedit.landmarks` trains it. It begins as EfficientNet-Lite0 (Apache-2.0), which also scores the metric `perceptual`:
+that favours no method, since none is trained through this network. The points are read from its features at two
 resolutions together, as PFLD does (Guo et al., 2019, section 3.3): the whole face and the place of each edge count.
 """
 
