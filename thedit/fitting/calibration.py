@@ -7,9 +7,11 @@ landmarks err together. All three are measured on the training people of an Anny
 
     python -m thedit.fitting.calibration data/annyheads-quick
 
-writes ``landmarks.safetensors`` beside this module, so that fitting needs no other file. With names of detectors behind
-the folder, these alone are measured, and all else in the file stays as it is. The metadata say what each was measured
-on: the data set's options, frames, and the sha256 of head assets and detector.
+writes ``landmarks.safetensors`` beside this module, so that fitting needs no other file: the landmarks of the head
+assets, and what was measured. With names of detectors behind the folder, these alone are measured, and the others'
+tensors stay as they are, which is sound as long as the assets' people are the same: they are lengths in space, whatever
+the signs and order of the assets' components. The metadata say what each was measured on: the data set's options,
+frames, and the sha256 of head assets and detector.
 """
 
 import json
@@ -116,16 +118,16 @@ def measure(sample: Sample) -> dict[str, Tensor]:
 
 
 def main(folder: Path, detectors: Sequence[str] = ()) -> None:
-    """Measure and write the model; of ``detectors`` alone, if there are any, and then the rest of the file is kept."""
+    """Measure all detectors, or ``detectors`` and keep what the file says of the others; write the model."""
     heads = assets.load()
+    tensors, made_from = {}, {}
     if detectors:
         tensors = load_file(PATH)
         with safe_open(PATH, "pt") as file:
             made_from = file.metadata()
-    else:
-        tensors = {name: getattr(heads, name)[:, heads.landmarks] for name in ("identity", "actions")}
-        tensors["mean"] = heads.mean[heads.landmarks]
-        made_from = {"heads_sha256": sha256(assets.PATH)}
+    tensors |= {name: getattr(heads, name)[:, heads.landmarks] for name in ("identity", "actions")}
+    tensors["mean"] = heads.mean[heads.landmarks]
+    made_from["heads_sha256"] = sha256(assets.PATH)
     for name in detectors or CALIBRATED:
         sample = detect(folder, heads, name)
         tensors |= {f"{name}.{key}": tensor.float() for key, tensor in measure(sample).items()}
