@@ -120,7 +120,7 @@ class _Displace(torch.autograd.Function):
 
 
 def _parts(positions: int, channels: int) -> tuple[int, int]:
-    """Programs of `_apply`: those that need the same coefficients run next to each other, and find them in the cache."""
+    """Programs of `_apply`; those that need the same coefficients run side by side and find them in the cache."""
     return triton.cdiv(channels, CHANNELS), triton.cdiv(positions, BLOCK)
 
 
