@@ -166,3 +166,18 @@ def test_stored_maps_come_back(recorded, tmp_path):
     assert np.array_equal(back.triangle, frames.triangle)
     np.testing.assert_allclose(back.depth, frames.depth, atol=1e-4)
     np.testing.assert_allclose(back.barycentric, frames.barycentric, atol=1 / 255)
+
+
+def test_components_of_similar_size_do_not_depend_on_the_number_of_threads():
+    random = np.random.default_rng(0).standard_normal((900, 512))
+    people = np.linalg.qr(random)[0].T * np.linspace(1, 1.02, 512)[:, None]
+    people = people.reshape(512, 300, 3).astype(np.float32)
+    found = []
+    for threads in (1, 2):
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            found.append(build._principal_components(people, np.ones(300, np.float32))[0].half())
+        finally:
+            torch.set_num_threads(before)
+    assert (found[0].float() - found[1].float()).abs().max() < 2e-3 * found[0].float().abs().max()

@@ -7,9 +7,12 @@ from tests import video_files
 from thedit import weights
 from thedit.errors import UserError
 from thedit.video import backends
+from thedit.video.backends.annyheads import _square as square
+from thedit.video.backends.annyheads_network import SIDE
+from thedit.video.boxes import box, iou
 from thedit.video.decode import Picture
 from thedit.video.shots import Shots
-from thedit.video.track import Tracker, box, iou
+from thedit.video.track import Tracker
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "weights"
 FACE = np.array([110.0, 70.0, 200.0, 160.0])  # roughly, of `video_files.with_face()`
@@ -38,11 +41,37 @@ def test_other_detectors_find_the_same_face(offered, dlib_face, name):
     assert backends.detector(name)(video_files.wall(), 48).shape == (0, 4)
 
 
-def test_landmarks_of_two_networks_agree(offered, dlib_face):
+@pytest.mark.parametrize("name", ["mediapipe", "annyheads"])
+def test_landmarks_of_two_networks_agree(offered, dlib_face, name):
     picture = video_files.with_face()
-    first, second = (backends.landmarker(name)(picture, dlib_face[0]) for name in ("dlib", "mediapipe"))
+    first, second = (backends.landmarker(network)(picture, dlib_face[0]) for network in ("dlib", name))
     eyes = np.linalg.norm(first[36:42].mean(0) - first[42:48].mean(0))
     assert np.linalg.norm(first[17:] - second[17:], axis=1).mean() < 0.15 * eyes
+
+
+def test_our_networks_square_lies_where_the_box_says():
+    step = np.arange(40) + 0.5
+    pixels = np.stack([*np.meshgrid(step, step), np.zeros((40, 40))], -1).astype(np.float32)  # colours are coordinates
+    for corner, side in ((np.array([4.25, 7.5]), 20.0), (np.array([-10.0, 3.0]), 30.0), (np.array([0.0, 0.0]), 39.0)):
+        wanted = corner + (np.stack(np.meshgrid(*(np.arange(SIDE) + 0.5,) * 2), -1) * side / SIDE)
+        assert np.abs(square(pixels, corner, side)[..., :2] - wanted.clip(0.5, 39.5)).max() < 0.05
+    large = np.tile(np.random.default_rng(0).uniform(0, 255, (800, 800, 1)), 3).astype(np.float32)
+    assert square(large, np.zeros(2), 800.0).std() < 0.25 * large.std()  # antialiased: noise averages out
+
+
+def test_our_network_follows_the_face_and_needs_no_exact_box(dlib_face):
+    find, side = backends.landmarker("annyheads"), np.ptp(dlib_face[0][::2])
+    here = find(video_files.with_face(), dlib_face[0])
+    there = find(video_files.with_face(left=100), dlib_face[0] + [60, 0, 60, 0])
+    inexact = find(video_files.with_face(), dlib_face[0] + 0.08 * side * np.array([1, -1, 1.5, -0.5]))
+    assert np.abs(there - here - [60, 0]).max() < 0.05 * side
+    assert np.linalg.norm(inexact - here, axis=1).mean() < 0.04 * side
+
+
+def test_missing_weights_of_our_network_are_one_sentence(monkeypatch, tmp_path):
+    monkeypatch.setattr("thedit.video.backends.annyheads.WEIGHTS", tmp_path / "none.safetensors")
+    with pytest.raises(UserError, match="is missing or damaged; install the package again"):
+        backends.landmarker("annyheads")
 
 
 def test_mediapipe_sees_the_head_turn_with_the_picture(offered, dlib_face):
@@ -64,7 +93,7 @@ def test_missing_weights_are_named(monkeypatch, tmp_path, role):
     monkeypatch.setenv("THEDIT_WEIGHTS", str(tmp_path))
     names = {"detector": backends.DETECTORS, "landmarker": backends.LANDMARKERS}[role]
     for name in names:
-        if name != "dlib":
+        if name not in ("dlib", "annyheads"):  # their weights come with packages
             with pytest.raises(UserError, match=r"missing .*licence: .*thedit weights add"):
                 getattr(backends, role)(name)
     assert weights.folder() == tmp_path

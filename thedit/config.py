@@ -51,7 +51,9 @@ class Preprocess(Section):
         "fitted", description="fitted: from 68 landmarks; truth: AnnyHeads' own labels, for checking only"
     )
     detector: Literal["dlib", "yunet", "insightface", "mediapipe"] = Field("dlib", description="face detector")
-    landmarks: Literal["dlib", "face-alignment", "mediapipe"] = Field("dlib", description="68-landmark backend")
+    landmarks: Literal["dlib", "annyheads", "face-alignment", "mediapipe"] = Field(
+        "dlib", description="68-landmark backend"
+    )
     enlarge: float = Field(
         1.0,
         gt=0.5,

@@ -6,6 +6,7 @@ every command `follow`, every pool of workers takes `die_with_parent` as its ini
 
 import ctypes
 import fcntl
+import multiprocessing
 import os
 import shutil
 import signal
@@ -25,6 +26,14 @@ def die_with_parent() -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def take_turns_on_gpus(count: int) -> None:
+    """Let this worker of a pool see one of ``count`` GPUs, another than its neighbours; call it before CUDA starts."""
+    if count > 1:
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(count)))).split(",")
+        number = multiprocessing.current_process()._identity[0]  # type: ignore[attr-defined]
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible[number % count]
 
 
 def lead() -> None:

@@ -1,6 +1,7 @@
 """EfficientNet-Lite0 (ImageNet, Apache-2.0) for a perceptual distance and for distances between sets.
 
-Its scores are neither LPIPS nor FID, and are never called so. No model of this project is trained with this network.
+Its scores are neither LPIPS nor FID, and are never called so. No method of this project is trained with this network.
+The landmark backend ``annyheads`` began as it, which favours no method: it labels frames before any method sees them.
 """
 
 from functools import cache

@@ -7,11 +7,16 @@ landmarks err together. All three are measured on the training people of an Anny
 
     python -m thedit.fitting.calibration data/annyheads-quick
 
-writes ``landmarks.safetensors`` beside this module, so that fitting needs no other file. Its metadata say what it
-was made from: the data set's options, frames, and the sha256 of head assets and detectors.
+writes ``landmarks.safetensors`` beside this module, so that fitting needs no other file: the landmarks of the head
+assets, and what was measured. With names of detectors behind the folder, these alone are measured, and the others'
+tensors stay as they are, which is sound as long as the assets' people are the same: they are lengths in space, whatever
+the signs and order of the assets' components. The metadata say what each was measured on: the data set's options,
+frames, and the sha256 of head assets and detector.
 """
 
+import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +24,8 @@ import av
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
@@ -31,6 +37,7 @@ from thedit.fitting.solver import upright
 from thedit.heads import assets
 from thedit.video import backends
 from thedit.video.backends import dlib
+from thedit.video.backends.annyheads_network import WEIGHTS
 
 ROUNDS = 5  # of reweighted least squares
 OUTLIER = 3.0  # frames whose error is this many medians are left out: the detector lost the face
@@ -110,26 +117,36 @@ def measure(sample: Sample) -> dict[str, Tensor]:
     }
 
 
-def main(folder: Path) -> None:
-    """Measure and write the model."""
+def main(folder: Path, detectors: Sequence[str] = ()) -> None:
+    """Measure all detectors, or ``detectors`` and keep what the file says of the others; write the model."""
     heads = assets.load()
-    tensors = {name: getattr(heads, name) for name in ("identity", "actions")}
-    tensors = {name: tensor[:, heads.landmarks] for name, tensor in tensors.items()} | {
-        "mean": heads.mean[heads.landmarks]
-    }
-    made_from = {
-        "data": (folder / "heads.json").read_text(),
-        "heads_sha256": sha256(assets.PATH),
-        "dlib_sha256": sha256(Path(dlib.model("shape_predictor_68_face_landmarks.dat"))),
-        "mediapipe_sha256": sha256(weights.find("mediapipe")),
-    }
-    for name in CALIBRATED:
+    tensors, made_from = {}, {}
+    if detectors:
+        tensors = load_file(PATH)
+        with safe_open(PATH, "pt") as file:
+            made_from = file.metadata()
+    tensors |= {name: getattr(heads, name)[:, heads.landmarks] for name in ("identity", "actions")}
+    tensors["mean"] = heads.mean[heads.landmarks]
+    made_from["heads_sha256"] = sha256(assets.PATH)
+    for name in detectors or CALIBRATED:
         sample = detect(folder, heads, name)
         tensors |= {f"{name}.{key}": tensor.float() for key, tensor in measure(sample).items()}
-        made_from[f"{name}_frames"] = str(len(sample.labels))
+        facts = {
+            "data": json.loads((folder / "heads.json").read_text()),
+            "frames": len(sample.labels),
+            "heads_sha256": sha256(assets.PATH),
+            "detector_sha256": sha256(_weights(name)),
+        }
+        made_from[name] = json.dumps(facts)
     with atomic(PATH) as sibling:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, sibling, made_from)
         sibling.chmod(0o644)
+
+
+def _weights(detector: str) -> Path:
+    if detector == "dlib":
+        return Path(dlib.model("shape_predictor_68_face_landmarks.dat"))
+    return WEIGHTS if detector == "annyheads" else weights.find(detector)
 
 
 def _shrunk(covariance: Tensor, share: float) -> Tensor:
@@ -152,4 +169,4 @@ def _stack(column: pd.Series) -> Tensor:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 PATH = Path(__file__).with_name("landmarks.safetensors")
-CALIBRATED = ("dlib", "mediapipe")
+CALIBRATED = ("dlib", "annyheads", "mediapipe")
 EXPRESSION_SIGMA = 0.3  # spread about 0 that a fit expects of an expression coefficient
 
 

@@ -234,13 +234,18 @@ def _local_targets(targets: Path) -> list[list[tuple[Path, Path]]]:
 
 
 def _principal_components(people: Array, importance: Array) -> tuple[Tensor, Tensor]:
-    """Components (K, V, 3) in displacement per standard deviation, and the people's coefficients (P, K)."""
-    shapes = torch.from_numpy(people)  # (P, V, 3)
+    """Components (K, V, 3) in displacement per standard deviation, and the people's coefficients (P, K).
+
+    In float64, and with signs by a fixed vector: in float32, components of similar size come out mixed, differently
+    with another number of threads.
+    """
+    shapes = torch.from_numpy(people).double()  # (P, V, 3)
     weighted = (shapes * torch.from_numpy(importance)[:, None]).flatten(1)
     basis = torch.linalg.eigh(weighted[::2] @ weighted[::2].T)[1][:, -COMPONENTS:].flip(1)  # (P/2, K)
     directions = torch.nn.functional.normalize(basis.T @ weighted[::2], dim=1)  # (K, V*3)
+    side = torch.randn(directions.shape[1], generator=torch.Generator().manual_seed(SEED), dtype=torch.float64)
+    directions *= torch.sign(directions @ side)[:, None]
     coefficients = weighted @ directions.T  # (P, K)
     coefficients /= coefficients.std(0)
-    coefficients *= torch.sign(directions.sum(1)) + (directions.sum(1) == 0)
     identity = torch.linalg.lstsq(coefficients, shapes.flatten(1)).solution
     return identity.unflatten(1, shapes.shape[1:]), coefficients

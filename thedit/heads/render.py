@@ -1,4 +1,4 @@
-"""Renders a whole data set with several processes, on the GPU if there is one; finished clips are kept."""
+"""Renders a whole data set with several processes, on the GPUs if there are any; finished clips are kept."""
 
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from thedit.config import Heads
 from thedit.heads.dataset import SPLITS, Clip, Split, clips, fingerprint, finished, record, write_sheet
-from thedit.processes import die_with_parent
+from thedit.processes import die_with_parent, take_turns_on_gpus
 
 
 def render(heads: Heads, out: str | Path, assets: str | Path, jobs: int, splits: tuple[Split, ...] = SPLITS) -> None:
@@ -29,9 +29,11 @@ def _run(tasks: list[list[Clip]], heads: Heads, folder: Path, assets: Path, key:
         _prepare(heads, assets)
         yield from (_person(task, heads, folder, key) for task in tasks)
         return
+    import torch
+
     # Spawned, not forked: warp's and torch's threads don't survive a fork.
-    context = get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, max(len(tasks), 1)), context, _start, (heads, assets)) as pool:
+    context, gpus = get_context("spawn"), torch.cuda.device_count()
+    with ProcessPoolExecutor(min(jobs, max(len(tasks), 1)), context, _start, (heads, assets, gpus)) as pool:
         futures = [pool.submit(_person, task, heads, folder, key) for task in tasks]
         try:
             yield from (future.result() for future in as_completed(futures))
@@ -43,11 +45,12 @@ def _run(tasks: list[list[Clip]], heads: Heads, folder: Path, assets: Path, key:
 _renderer = None
 
 
-def _start(heads: Heads, assets: Path) -> None:
+def _start(heads: Heads, assets: Path, gpus: int) -> None:
     """Prepare a worker: the processes are the parallelism."""
     import torch
 
     die_with_parent()
+    take_turns_on_gpus(gpus)
     torch.set_num_threads(1)
     _prepare(heads, assets)
 

@@ -120,7 +120,8 @@ class _Displace(torch.autograd.Function):
 
 
 def _parts(positions: int, channels: int) -> tuple[int, int]:
-    return triton.cdiv(positions, BLOCK), triton.cdiv(channels, CHANNELS)
+    """Programs of `_apply`; those that need the same coefficients run side by side and find them in the cache."""
+    return triton.cdiv(channels, CHANNELS), triton.cdiv(positions, BLOCK)
 
 
 def _passes(batch: int) -> list[slice]:
@@ -253,8 +254,8 @@ def _coefficients(inverse, factors, out, P, N: tl.constexpr, B: tl.constexpr, BL
 @triton.jit
 def _apply(w, coefficients, out, C, P, N: tl.constexpr, B: tl.constexpr, BLOCK: tl.constexpr, CHANNELS: tl.constexpr):
     """out (B, C, P) = W K of w (C, N, P) and coefficients (B, N, P), CHANNELS of its C."""
-    first = tl.program_id(1) * CHANNELS
-    position = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    first = tl.program_id(0) * CHANNELS
+    position = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     mask = position < P
     coefficient = _load(coefficients + position, P, B * N, mask)
     for c in range(first, tl.minimum(first + CHANNELS, C)):

@@ -69,6 +69,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "limit": 256,
         "plane_size": 128,
         "grid": 64,
+        "coarse": 24,
+        "fine": 24,
         "neural_size": 64,
         "super_widths": (64, 32),
         "augment_driving": True,

@@ -21,8 +21,8 @@ from thedit.shards.loader import PairLoader
 from thedit.shards.sampler import PairSampler
 from thedit.shards.store import FrameStore
 from thedit.video import decode, truth
+from thedit.video.boxes import box
 from thedit.video.spec import Source, collect, load
-from thedit.video.track import box
 
 FRONTAL = 45.0  # largest true yaw, degrees, that the limits are about
 STILL = 0.2  # degrees a frame: a head that turns less is still

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from thedit.config import Preprocess
-from thedit.video.track import Track, box, spread
+from thedit.video.boxes import box, spread
+from thedit.video.track import Track
 
 OUTSIDE = 3  # landmarks that may lie beyond the picture's edge, or the crop's
 # Largest distance of fitted from detected landmarks, in eye distances. Followed faces reach 0.078 in seven real clips

@@ -22,7 +22,10 @@ from thedit.video.spec import Source
 from thedit.video.track import Tracker
 
 ANALYSED = 1280  # longer side of the picture in which faces and landmarks are searched
-PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)  # quick to write
+PNG = (
+    *(cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
+    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),
+)  # quick to write and to read
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from thedit.video.backends import Detector, Landmarker
+from thedit.video.boxes import box, iou, spread
 from thedit.video.decode import Picture
 
 EVERY = 25  # pictures between two thorough searches of the whole picture
@@ -133,25 +134,6 @@ class Tracker:
                     values.pop()
         self.tracks = [track for track in self.tracks if track.frames]
         self._active = kept
-
-
-def spread(landmarks: np.ndarray) -> float:
-    """Size of a face: root mean square distance of landmarks (68, 2) from their mean."""
-    return float(np.sqrt(((landmarks - landmarks.mean(0)) ** 2).sum(1).mean()))
-
-
-def box(landmarks: np.ndarray) -> np.ndarray:
-    """The square (4,) that dlib's detector would draw around landmarks (68, 2): medians measured on real videos."""
-    size = spread(landmarks)
-    centre = landmarks.mean(0) - np.array([0.0, 0.078 * size])
-    return np.concatenate([centre - 1.425 * size, centre + 1.425 * size])
-
-
-def iou(first: np.ndarray, second: np.ndarray) -> float:
-    """Intersection over union of two boxes (4,)."""
-    inside = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
-    common = float(np.prod(np.maximum(inside, 0)))
-    return common / float(np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2]) - common)
 
 
 def sharpness(pixels: np.ndarray, landmarks: np.ndarray) -> float:

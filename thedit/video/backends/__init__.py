@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 DETECTORS = ("dlib", "yunet", "insightface", "mediapipe")
-LANDMARKERS = ("dlib", "face-alignment", "mediapipe")
+LANDMARKERS = ("dlib", "annyheads", "face-alignment", "mediapipe")
 
 
 class Detector(Protocol):
@@ -54,6 +54,10 @@ def landmarker(name: str) -> Landmarker:
         from thedit.video.backends.dlib import DlibLandmarks
 
         return DlibLandmarks()
+    if name == "annyheads":
+        from thedit.video.backends.annyheads import AnnyHeadsLandmarks
+
+        return AnnyHeadsLandmarks()
     if name == "face-alignment":
         from thedit.video.backends.face_alignment import Fan
 

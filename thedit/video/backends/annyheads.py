@@ -1,0 +1,46 @@
+"""68 landmarks by the project's own network, which has seen synthetic heads alone: free for any use.
+
+`thedit.landmarks` trains it; its weights come with the package and say in their metadata what they were made from.
+"""
+
+import math
+
+import cv2
+import numpy as np
+import safetensors
+import torch
+from safetensors.torch import load_file
+
+from thedit.errors import UserError
+from thedit.video.backends.annyheads_network import MARGIN, SIDE, WEIGHTS, LandmarkNetwork
+
+
+class AnnyHeadsLandmarks:
+    """The vertices of AnnyHeads that stand for the iBUG landmarks, hidden ones too, in one pass on the CPU."""
+
+    def __init__(self) -> None:
+        self._network = LandmarkNetwork()
+        try:
+            self._network.load_state_dict(load_file(WEIGHTS))
+        except (OSError, safetensors.SafetensorError, RuntimeError) as error:
+            raise UserError(f"{WEIGHTS}: is missing or damaged; install the package again.") from error
+        self._network.eval().requires_grad_(False)
+
+    def __call__(self, pixels: np.ndarray, box: np.ndarray) -> np.ndarray:
+        """Landmarks (68, 2)."""
+        side = MARGIN * float((box[2:] - box[:2]).max())
+        corner = (box[:2] + box[2:] - side) / 2
+        view = torch.from_numpy(_square(pixels, corner, side)).permute(2, 0, 1)[None]  # (1, 3, SIDE, SIDE)
+        with torch.inference_mode():
+            points = self._network(view.float() / 127.5 - 1)[0]
+        return points.double().numpy() * side + corner
+
+
+def _square(pixels: np.ndarray, corner: np.ndarray, side: float) -> np.ndarray:
+    """A square of pixels (H, W, 3), antialiased, as (SIDE, SIDE, 3); beyond the picture its edge is repeated."""
+    finer = SIDE * max(math.ceil(side / SIDE), 1)
+    scale = finer / side
+    shift = 0.5 * scale - 0.5 - corner * scale  # OpenCV counts from the centre of the first pixel
+    matrix = np.column_stack([np.eye(2) * scale, shift])
+    view = cv2.warpAffine(pixels, matrix, (finer, finer), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.resize(view, (SIDE, SIDE), interpolation=cv2.INTER_AREA)

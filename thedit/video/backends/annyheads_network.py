@@ -1,0 +1,51 @@
+"""The network of the landmark backend ``annyheads``: 68 points in a square picture of one face.
+
+`thedit.landmarks` trains it. It begins as EfficientNet-Lite0 (Apache-2.0), which also scores the metric `perceptual`:
+that favours no method, since none is trained through this network. The points are read from its features at two
+resolutions together, as PFLD does (Guo et al., 2019, section 3.3): the whole face and the place of each edge count.
+"""
+
+from pathlib import Path
+
+import torch
+from efficientnet_lite_pytorch import EfficientNet
+from torch import Tensor, nn
+
+WEIGHTS = Path(__file__).with_name("annyheads.safetensors")
+SIDE = 128  # of the picture, in pixels
+MARGIN = 1.4  # side of the square that the network sees, in sides of the face detector's box
+FINE = 11  # blocks after which features have stride 16; after all of them it is 32
+FINE_CHANNELS, COARSE_CHANNELS = 32, 128  # that the points are read from, of 112 and 320
+
+
+class LandmarkNetwork(nn.Module):
+    """Pictures (B, 3, SIDE, SIDE) in [-1, 1] -> points (B, 68, 2), normalised, in iBUG order.
+
+    ``trunk``: EfficientNet-Lite0's weights to begin with; random ones without.
+    """
+
+    def __init__(self, trunk: dict[str, Tensor] | None = None) -> None:
+        super().__init__()
+        network = EfficientNet.from_name("efficientnet-lite0")
+        if trunk is not None:
+            network.load_state_dict(trunk)
+        self.stem = nn.Sequential(network._conv_stem, network._bn0, network._swish)
+        self.fine, self.coarse = nn.Sequential(*network._blocks[:FINE]), nn.Sequential(*network._blocks[FINE:])
+        self.read_fine, self.read_coarse = _read(112, FINE_CHANNELS), _read(320, COARSE_CHANNELS)
+        self.place = nn.Linear(FINE_CHANNELS * (SIDE // 16) ** 2 + COARSE_CHANNELS * (SIDE // 32) ** 2, 2 * 68)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """See the class; the points are float32 whatever the arithmetic of the rest."""
+        fine = self.fine(self.stem(image.contiguous(memory_format=torch.channels_last)))  # (B, 112, SIDE/16, SIDE/16)
+        coarse = self.coarse(fine)  # (B, 320, SIDE/32, SIDE/32)
+        features = torch.cat([self.read_fine(fine), self.read_coarse(coarse)], dim=1)
+        with torch.autocast(image.device.type, enabled=False):  # half precision would round points to half a pixel
+            return self.place(features.float()).unflatten(1, (68, 2))
+
+
+def _read(inputs: int, outputs: int) -> nn.Sequential:
+    """Features (B, inputs, H, W) -> numbers (B, outputs * H * W)."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU6(inplace=True), nn.Flatten()
+    )
