@@ -46,8 +46,8 @@ def main(
         "packages": json.dumps(provenance.packages()),
         "device": provenance.device(),
     }
-    frames, unscaled = aggregate.frames(table), pd.DataFrame(columns=list(tables.SCALE.columns))
-    results = aggregate.metrics(frames, aggregate.distances(table), unscaled, resamples, seed).assign(**stamp)
+    frames = aggregate.frames(table)
+    results = aggregate.metrics(frames, aggregate.distances(table), resamples, seed).assign(**stamp)
     tables.write(frames, tables.FRAMES, out / "frames.parquet")
     tables.write(results, tables.METRICS, out / "metrics.parquet")
     print(readable(tables.read(out / "metrics.parquet", tables.METRICS)))

@@ -11,8 +11,6 @@ from torch import Tensor
 
 from metrics import statistics
 from metrics.distribution import frechet_distance
-from metrics.identity import rescaled
-from metrics.scale import DIFFERENT, SAME
 from metrics.statistics import Interval
 from metrics.suite import feature_metrics
 from metrics.tables import FEATURES, FRAME_KEY, VALUE_KEY, VALUES
@@ -39,16 +37,15 @@ def distances(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=VALUE).sort_values(VALUE_KEY, ignore_index=True)
 
 
-def metrics(table: pd.DataFrame, between: pd.DataFrame, scale: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:
+def metrics(table: pd.DataFrame, between: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:
     """One row a method, protocol, metric, variant and backend: value, interval, n, n_failed, n_reference.
 
     ``table`` follows `metrics.tables.FRAMES`, of which every method must have the same frames of a protocol, or
-    `UserError` names the one that has not. Intervals of means come from ``resamples`` resamples of source people.
-    Added are the rows ``between`` of `distances` and, with a ``scale`` of `metrics.scale.scale`, CSIM on that scale.
+    `UserError` names the one that has not. Intervals of means come from ``resamples`` resamples of source people. The
+    rows ``between`` of `distances` are added.
     """
     _same_frames(table)
-    means = list(_means(table, resamples, seed))
-    rows = pd.DataFrame([*means, *_rescaled(means, scale)], columns=VALUE)
+    rows = pd.DataFrame(_means(table, resamples, seed), columns=VALUE)
     return pd.concat([rows, between]).sort_values(VALUE_KEY, ignore_index=True)
 
 
@@ -90,18 +87,6 @@ def _means(table: pd.DataFrame, resamples: int, seed: int) -> Iterator[dict[str,
         values = group["value"].to_numpy(dtype=np.float64)
         interval = statistics.clustered_mean(values, people(group), resamples, seed)
         yield _row(method, what, interval, n=int(group["valid"].sum()), n_failed=int((~group["valid"]).sum()))
-
-
-def _rescaled(means: list[dict[str, Any]], scale: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """CSIM against the source, 0 being two people and 1 one person; the scale is taken as known."""
-    ends = scale.pivot(index="backend", columns="group", values="value")
-    for row in means:
-        if (row["metric"], row["variant"]) != ("csim", "source") or row["backend"] not in ends.index:
-            continue
-        same, different = ends.loc[row["backend"], [SAME, DIFFERENT]]
-        if same > different:
-            read = rescaled(torch.tensor([row[name] for name in INTERVAL], dtype=torch.float64), same, different)
-            yield {**row, "variant": "source-rescaled", **dict(zip(INTERVAL, read.tolist()))}
 
 
 def _distances(vectors: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from metrics import statistics
-from metrics.identity import csim
+from metrics.identity import csim, rescaled
 from metrics.measure import Measurer
 from metrics.run import Frames, person_rows
 
@@ -31,6 +31,21 @@ def scale(frames: Frames, measurer: Measurer, split: str = "test") -> pd.DataFra
     backend = measurer.suite.embedding
     common = {"backend": backend.name, "weights_sha256": backend.sha256, "n_failed": int((~found).sum())}
     return pd.DataFrame([common | row for row in _means(embeddings, people, clips)])
+
+
+def on_scale(table: pd.DataFrame, ends: pd.DataFrame) -> pd.DataFrame:
+    """``table`` (schema `metrics.tables.FRAMES`) with CSIM against the source once more, read on the scale ``ends``.
+
+    No row is added for a network whose scale is not there, or upside down.
+    """
+    parts = [table]
+    for backend, rows in table[(table["metric"] == "csim") & (table["variant"] == "source")].groupby("backend"):
+        means = ends[ends["backend"] == backend].set_index("group")["value"].to_dict()
+        same, different = means.get(SAME, np.nan), means.get(DIFFERENT, np.nan)
+        if same > different:
+            values = rescaled(torch.tensor(rows["value"].to_numpy(np.float64)), same, different)
+            parts.append(rows.assign(variant="source-rescaled", value=values.numpy()))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _means(embeddings: torch.Tensor, people: np.ndarray, clips: np.ndarray) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,13 @@ from metrics.aggregate import INTERVAL, WHAT, people
 
 STEP = 15  # degrees between the bins of yaw
 LEVEL = 0.5  # degrees of pitch within which a view counts as level
-METRICS = [("psnr", "target"), ("psnr", "target-head"), ("csim", "source"), ("apd", "geodesic-degrees@camera")]
+METRICS = [
+    ("psnr", "target"),
+    ("psnr", "target-head"),
+    ("csim", "source"),
+    ("csim", "source-rescaled"),
+    ("apd", "geodesic-degrees@camera"),
+]
 CHANGE = ["change", "change_low", "change_high"]
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from metrics import aggregate, statistics, tables
 from metrics.measure import Measured, Measurer
 from metrics.run import TrueFrames, score
-from metrics.scale import DIFFERENT, SAME, scale
+from metrics.scale import DIFFERENT, SAME, on_scale, scale
 from metrics.suite import Suite
 from metrics.text import readable
 from metrics.views import views
@@ -22,7 +22,6 @@ from thedit.fitting.model import landmark_model
 from thedit.shards.batch import PARTS
 
 VIEW = camera.label(camera.orbit(0.0, 0.0), camera.intrinsics())
-UNSCALED = pd.DataFrame(columns=list(tables.SCALE.columns))
 STAMP = {"seed": 0, "config_hash": "c", "code_version": "v", "packages": "{}", "device": "d"}
 
 
@@ -113,8 +112,7 @@ def scores(tmp_path, method="one", seed=1, failed=(), shuffle=False):
 
 
 def table_of(rows):
-    frames, distances = aggregate.frames(rows), aggregate.distances(rows)
-    return aggregate.metrics(frames, distances, UNSCALED, resamples=200, seed=0).assign(**STAMP)
+    return aggregate.metrics(aggregate.frames(rows), aggregate.distances(rows), resamples=200, seed=0).assign(**STAMP)
 
 
 def pick(table, metric, variant, method="one"):
@@ -269,16 +267,16 @@ def test_the_scale_compares_clips_of_one_person_and_pictures_of_two(tmp_path):
 
 
 def test_csim_on_the_scale_is_a_row_of_its_own(tmp_path):
-    rows = scores(tmp_path)
-    frames, between = aggregate.frames(rows), aggregate.distances(rows)
+    rows = scores(tmp_path, failed=(2,))
     ends = pd.DataFrame({"backend": "fake", "group": [SAME, DIFFERENT], "value": [0.9, 0.5]})
-    table = aggregate.metrics(frames, between, ends, resamples=200, seed=0)
+    frames = aggregate.frames(rows)
+    table = aggregate.metrics(on_scale(frames, ends), aggregate.distances(rows), resamples=200, seed=0)
     plain, scaled = (pick(table, "csim", variant) for variant in ("source", "source-rescaled"))
     for name in ("value", "ci_low", "ci_high"):
         assert getattr(scaled, name) == pytest.approx((getattr(plain, name) - 0.5) / 0.4)
-    assert (scaled.n, scaled.n_failed) == (plain.n, plain.n_failed)
-    for useless in (ends.assign(value=[0.5, 0.9]), ends.assign(value=np.nan), ends.assign(backend="other")):
-        assert "source-rescaled" not in set(aggregate.metrics(frames, between, useless, 200, 0)["variant"])
+    assert (scaled.n, scaled.n_failed) == (plain.n, plain.n_failed) == (9, 3)
+    for useless in (ends.assign(value=[0.5, 0.9]), ends.assign(value=np.nan), ends.assign(backend="other"), ends[:1]):
+        pd.testing.assert_frame_equal(on_scale(frames, useless), frames)
 
 
 def test_views_are_told_apart_by_yaw_and_compared_with_the_front(tmp_path):

@@ -5,6 +5,7 @@ import json
 import pandas as pd
 
 from metrics import aggregate, tables
+from metrics.scale import on_scale
 from metrics.views import views
 from thedit.config import Config
 from thedit.evaluation import layout, protocols
@@ -25,8 +26,9 @@ def write(config: Config) -> None:
     stamp = {name: known[name] for name in ("seed", "config_hash", "code_version")}
     machine = {"packages": json.dumps(known["packages"]), "device": known["device"]}
     options = config.metrics.bootstrap, known["seed"]
+    frames = on_scale(frames, scale)
     results = {
-        "metrics": (aggregate.metrics(frames, distances, scale, *options).assign(**stamp, **machine), tables.METRICS),
+        "metrics": (aggregate.metrics(frames, distances, *options).assign(**stamp, **machine), tables.METRICS),
         "comparisons": (
             aggregate.comparisons(frames, config.methods[0], *options).assign(**stamp),
             tables.COMPARISONS,
