@@ -147,6 +147,12 @@ def test_seeds_show_what_was_seen(project):
         assert row["mean"] == pytest.approx(np.mean(values))
 
 
+def test_a_seed_without_a_value_is_not_passed_over():
+    key = {"protocol": "cross", "method": "m", "metric": "csim", "variant": "source", "backend": "net"}
+    one, other = (pd.DataFrame([{**key, "value": value}]) for value in (0.9, np.nan))
+    assert reference.seeds([one, other])[["mean", "lowest", "highest"]].isna().all(axis=None)
+
+
 def filled(text, tmp_path):
     path = tmp_path / "page.template.md"
     path.write_text(text)

@@ -52,12 +52,13 @@ def runs() -> list[Config]:
 def seeds(repeated: list[pd.DataFrame]) -> pd.DataFrame:
     """Mean, lowest and highest value of each row that all ``repeated`` tables of `metrics.tables.METRICS` have.
 
-    Two or three values have no interval worth the name; the spread is what was seen.
+    Two or three values have no interval worth the name; the spread is what was seen. NaN where one of them has no value.
     """
     key = ["protocol", "method", "metric", "variant", "backend"]
     values = pd.concat([one.set_index(key)["value"] for one in repeated], axis=1, join="inner")
-    spread = {"mean": values.mean(axis=1), "lowest": values.min(axis=1), "highest": values.max(axis=1)}
-    return pd.DataFrame({**spread, "n_seeds": len(repeated)}).sort_index().reset_index()
+    spread = {"mean": "mean", "lowest": "min", "highest": "max"}
+    columns = {name: getattr(values, function)(axis=1, skipna=False) for name, function in spread.items()}
+    return pd.DataFrame({**columns, "n_seeds": len(repeated)}).sort_index().reset_index()
 
 
 def block(found: list[Config]) -> str:
