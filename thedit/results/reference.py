@@ -52,7 +52,7 @@ def runs() -> list[Config]:
 def seeds(repeated: list[pd.DataFrame]) -> pd.DataFrame:
     """Mean, lowest and highest value of each row that all ``repeated`` tables of `metrics.tables.METRICS` have.
 
-    Two or three values have no interval worth the name; the spread is what was seen. NaN where one of them has no value.
+    Two or three values have no interval worth the name; the spread is what was seen. NaN where one has no value.
     """
     key = ["protocol", "method", "metric", "variant", "backend"]
     values = pd.concat([one.set_index(key)["value"] for one in repeated], axis=1, join="inner")
