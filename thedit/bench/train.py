@@ -16,6 +16,7 @@ from thedit.bench.measure import MIB, Record, Work, ceilings, default_device, me
 from thedit.bench.stream import SIZES
 from thedit.config import Config
 from thedit.errors import UserError
+from thedit.training.replay import WARM_UP
 
 Precision = Literal["fp32", "bf16"]
 
@@ -102,7 +103,7 @@ class _NoStore:
 
 def _warm_up(trainer: Any, batch: Any, steps: tuple[int, ...]) -> None:
     """Let the trainer record each step for replaying in turns, as in training: all warm up before the first is."""
-    for _ in range(trainer.replay.warm_up + 1 if trainer.replay else 1):
+    for _ in range(WARM_UP + 1):
         for step in steps:
             _step(trainer, batch, step)
 

@@ -35,6 +35,7 @@ MATTERS = (
     ("lpips", "target"),
     ("csim", "source-rescaled"),
     ("aed", "landmarks-mm-centred"),
+    ("apd", "geodesic-degrees"),
     ("apd", "geodesic-degrees@camera"),
 )
 COST = {

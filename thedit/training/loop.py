@@ -29,7 +29,7 @@ from thedit.training import checkpoint, preview
 from thedit.training.augment import augment
 from thedit.training.distributed import Group, Share, group
 from thedit.training.log import Log, check
-from thedit.training.replay import WARM_UP, WARM_UP_OF_SEVERAL, Replay
+from thedit.training.replay import Replay
 
 PREVIEW_PAIRS = 6
 FLUSH_EVERY = 20
@@ -68,16 +68,14 @@ class Trainer:
         if self.options.compile:
             _compile(self.method)
         parameters = [p for p in self.method.parameters() if p.requires_grad]
-        cuda = processes.device.type == "cuda"
+        replayed = processes.device.type == "cuda" and processes.size == 1
         self.optimiser = torch.optim.Adam(
-            parameters, self.options.learning_rate, betas=(0.0, 0.99), fused=True, capturable=cuda
+            parameters, self.options.learning_rate, betas=(0.0, 0.99), fused=True, capturable=replayed
         )
-        warm_up = WARM_UP if processes.size == 1 else WARM_UP_OF_SEVERAL
-        self.replay = Replay(self._optimise, warm_up) if cuda else None
+        self.replay = Replay(self._optimise) if replayed else None
         self.objective: nn.Module = _Objective(self.method)
         if processes.size > 1:
-            with torch.cuda.stream(self.replay.stream if self.replay else None):
-                self.objective = DistributedDataParallel(self.objective, gradient_as_bucket_view=True)
+            self.objective = DistributedDataParallel(self.objective, gradient_as_bucket_view=True)
         self.step, self.seconds = 0, 0.0
         self.rows: list[dict[str, float]] = []
         self._resume()

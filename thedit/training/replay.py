@@ -13,41 +13,38 @@ from thedit.shards.batch import FrameBatch, TrainBatch
 WARM_UP = 3
 """Steps of a pattern that run as they are before one is recorded: they compile kernels and allocate the optimiser."""
 
-WARM_UP_OF_SEVERAL = 11
-"""The same where several processes train together: DistributedDataParallel times its first ten steps on the host."""
-
 Step = Callable[[TrainBatch], dict[str, Tensor]]
 
 
 class Replay:
-    """Calls ``step`` on batches; after ``warm_up`` calls of a pattern by replaying what a call did.
+    """Calls ``step`` on batches; after `WARM_UP` calls of a pattern by replaying what a call did.
 
     A recorded step reads its batch from fixed tensors and draws new random numbers from torch's generator of the
     device. It cannot ask the host to decide anything, so everything that it depends on has to be in the batch or the
     pattern. Batches of one pattern have equal shapes.
     """
 
-    def __init__(self, step: Step, warm_up: int = WARM_UP):
-        self.step, self.warm_up = step, warm_up
+    def __init__(self, step: Step):
+        self.step = step
         self._calls: Counter[Hashable] = Counter()
         self._recordings: dict[Hashable, _Recording] = {}
-        self.stream = torch.cuda.Stream()
+        self._stream = torch.cuda.Stream()
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, batch: TrainBatch, pattern: Hashable) -> dict[str, Tensor]:
         """The losses of the step, which later calls leave alone."""
         self._calls[pattern] += 1
-        if self._calls[pattern] <= self.warm_up:
+        if self._calls[pattern] <= WARM_UP:
             return self._run(batch)
         if pattern not in self._recordings:
-            self._recordings[pattern] = _Recording(self.step, batch, self.stream, self._pool)
+            self._recordings[pattern] = _Recording(self.step, batch, self._stream, self._pool)
         return self._recordings[pattern](batch)
 
     def _run(self, batch: TrainBatch) -> dict[str, Tensor]:
-        self.stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self.stream):
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
             losses = self.step(batch)
-        torch.cuda.current_stream().wait_stream(self.stream)
+        torch.cuda.current_stream().wait_stream(self._stream)
         return losses
 
 
