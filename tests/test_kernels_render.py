@@ -100,3 +100,18 @@ def test_gradients_by_finite_differences():
         return kernel.composite(planes, kernel.Decoder(*weights), origins, directions, distances, FAR)
 
     assert torch.autograd.gradcheck(composite, inputs)
+
+
+@pytest.mark.parametrize("jittered", [False, True])
+def test_rays_rendered_in_pieces_are_those_rendered_together(monkeypatch, jittered):
+    generator = torch.Generator().manual_seed(0)
+    planes = torch.randn(2, 3, 8, 16, 16, generator=generator)
+    decoder = kernel.Decoder(*(torch.randn(*shape, generator=generator) for shape in ((16, 8), (16,), (9, 16), (9,))))
+    origins, directions = rays(*(([0.1, 0.0, 2.9], [0.2 * i / 50 - 0.1, 0.05, -1.0]) for i in range(50)))
+    origins, directions = origins.expand(2, -1, -1), directions.expand(2, -1, -1)
+    noise = torch.rand(2, 50, 12, generator=generator) if jittered else None
+    monkeypatch.setattr(kernel, "RAYS_AT_ONCE", 16)
+    with torch.no_grad():
+        found = kernel.render(planes, decoder, origins, directions, NEAR, FAR, 8, 4, noise)
+    for value, wanted in zip(found, kernel.render_plain(planes, decoder, origins, directions, NEAR, FAR, 8, 4, noise)):
+        torch.testing.assert_close(value, wanted)

@@ -21,6 +21,8 @@ HALF_SIDE = 0.5
 PLANE_AXES = ((0, 1), (0, 2), (1, 2))
 SMALLEST_WEIGHT = 0.01
 """Added to every interval's weight, so that importance samples also visit intervals that look empty."""
+RAYS_AT_ONCE = 1024
+"""Without gradients, plain torch renders so many rays at once: what it keeps of them stays in a processor's cache."""
 
 
 class Decoder(NamedTuple):
@@ -61,7 +63,14 @@ def render(
         from thedit.kernels import render_triton
 
         return render_triton.render(planes, decoder, origins, directions, near, far, coarse, fine, noise)
-    return render_plain(planes, decoder, origins, directions, near, far, coarse, fine, noise)
+    if torch.is_grad_enabled():
+        return render_plain(planes, decoder, origins, directions, near, far, coarse, fine, noise)
+    pieces = []
+    for first in range(0, origins.shape[1], RAYS_AT_ONCE):
+        rays = slice(first, first + RAYS_AT_ONCE)
+        some = None if noise is None else noise[:, rays]
+        pieces.append(render_plain(planes, decoder, origins[:, rays], directions[:, rays], near, far, coarse, fine, some))
+    return Rendering(*(torch.cat(values, dim=1) for values in zip(*pieces)))
 
 
 def render_plain(
