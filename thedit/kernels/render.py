@@ -65,11 +65,10 @@ def render(
         return render_triton.render(planes, decoder, origins, directions, near, far, coarse, fine, noise)
     if torch.is_grad_enabled():
         return render_plain(planes, decoder, origins, directions, near, far, coarse, fine, noise)
+    rays = [origins, directions] if noise is None else [origins, directions, noise]
     pieces = []
-    for first in range(0, origins.shape[1], RAYS_AT_ONCE):
-        rays = slice(first, first + RAYS_AT_ONCE)
-        some = None if noise is None else noise[:, rays]
-        pieces.append(render_plain(planes, decoder, origins[:, rays], directions[:, rays], near, far, coarse, fine, some))
+    for start, along, *jitter in zip(*(tensor.split(RAYS_AT_ONCE, dim=1) for tensor in rays)):
+        pieces.append(render_plain(planes, decoder, start, along, near, far, coarse, fine, *jitter))
     return Rendering(*(torch.cat(values, dim=1) for values in zip(*pieces)))
 
 
