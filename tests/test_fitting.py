@@ -1,18 +1,22 @@
 """The solver on synthetic landmarks whose truth is known, and on bad input."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from thedit import camera
+from thedit.files import sha256
 from thedit.fitting import fit_clip, fit_frames
 from thedit.fitting.calibration import SHRINK_PERSON, Sample, measure
-from thedit.fitting.model import CALIBRATED, landmark_model
+from thedit.fitting.model import CALIBRATED, PATH, landmark_model
 from thedit.fitting.solver import pose_from_weak_perspective
 from thedit.heads import assets
+from thedit.video.backends.annyheads_network import WEIGHTS
 
 LENS = camera.intrinsics()
 
@@ -172,3 +176,9 @@ def test_the_packaged_model_is_that_of_the_head_assets(detector):
     assert torch.allclose(model.actions.float(), heads.actions[:, heads.landmarks])
     moved = (model.mean - heads.mean[heads.landmarks]).norm(dim=1)
     assert np.median(moved) < 0.15 * float(model.eye_distance)
+
+
+def test_our_network_is_calibrated_with_the_weights_that_come_with_it():
+    with safe_open(PATH, "pt") as file:
+        measured = json.loads(file.metadata()["annyheads"])
+    assert measured["detector_sha256"] == sha256(WEIGHTS)

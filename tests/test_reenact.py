@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from tests import video_files
 from tests.training_shards import write_shards
 from thedit.cli import reenact, train
-from thedit.config import Config
+from thedit.config import Config, Preprocess
 from thedit.errors import UserError
 from thedit.evaluation import animate, layout
 from thedit.files import sha256
@@ -26,9 +26,14 @@ from thedit.shards.store import FrameStore
 from thedit.training import checkpoint
 from thedit.training.export import export
 from thedit.training.loop import train as train_method
+from thedit.video import segment
 
 SIZE, FRAMES = 64, 12
-SETTINGS = Config(run="brief", train={"images": 2, "batch": 2, "augment": False})
+SETTINGS = Config(
+    run="brief",
+    data={"preprocess": {"landmarks": "annyheads"}},
+    train={"images": 2, "batch": 2, "augment": False},
+)
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +85,19 @@ def test_the_command_makes_a_video_and_says_what_it_cost(folder, weights, tmp_pa
     assert list(out.parent.iterdir()) == [out]
 
 
+@pytest.mark.parametrize("said", ["annyheads", None], ids=["said", "not said"])
+def test_landmarks_are_found_as_the_weights_say_or_by_dlib(folder, weights, tmp_path, monkeypatch, said):
+    change(weights, tmp_path / "weights.safetensors", landmarks=said)
+    asked, landmarker = set(), segment._landmarker
+    monkeypatch.setattr(segment, "_landmarker", lambda name: asked.add(name) or landmarker(name))
+    files = folder / "portrait.png", folder / "driving.mp4", tmp_path / "out.mp4"
+    animate.animate(*files, tmp_path / "weights.safetensors")
+    assert asked == {said or "dlib"}
+
+
 def bound(monkeypatch, method):
     """Let `animate` show the source or the driver, whatever the weights."""
-    monkeypatch.setattr(trained, "load", lambda path: (method("tiny", SIZE).eval(), SIZE))
+    monkeypatch.setattr(trained, "load", lambda path: (method("tiny", SIZE).eval(), Preprocess(size=SIZE)))
 
 
 def test_the_source_is_the_picture_and_the_driver_the_video(folder, weights, tmp_path, monkeypatch):
@@ -153,6 +168,7 @@ def change(weights, path, **facts):
         ({"weights": "bare.safetensors"}, r"bare\.safetensors: its metadata lack size; use the weights"),
         ({"weights": "other.safetensors"}, r"other\.safetensors: methods: 'planedct' is offered by no installed"),
         ({"weights": "wide.safetensors"}, r"wide\.safetensors: does not fit the method"),
+        ({"weights": "blind.safetensors"}, r"blind\.safetensors: landmarks: .* correct the value"),
         ({"weights": "huge.safetensors"}, r"huge\.safetensors: size: .* correct the value"),
     ],
     ids=lambda value: next(iter(value.values())) if isinstance(value, dict) else "",
@@ -167,6 +183,7 @@ def test_a_file_that_cannot_be_used_is_one_sentence(folder, weights, tmp_path, f
     change(weights, tmp_path / "bare.safetensors", size=None)
     change(weights, tmp_path / "other.safetensors", method="planedct")
     change(weights, tmp_path / "wide.safetensors", preset="small", size="128")
+    change(weights, tmp_path / "blind.safetensors", landmarks="none")
     change(weights, tmp_path / "huge.safetensors", size="-64")
     good = {"source": "portrait.png", "driving": "driving.mp4", "out": "out.mp4", "weights": "good.safetensors"}
     chosen = {role: tmp_path / name for role, name in (good | files).items()}
@@ -212,8 +229,8 @@ def test_weights_of_any_method_say_how_to_build_it(name, tmp_path):
     method = spec.build("tiny", SIZE)
     facts = {"method": name, "preset": "tiny", "size": str(SIZE), "options": json.dumps(spec.options)}
     checkpoint.export(tmp_path / "weights.safetensors", method, facts)
-    loaded, size = trained.load(tmp_path / "weights.safetensors")
-    assert size == SIZE
+    loaded, settings = trained.load(tmp_path / "weights.safetensors")
+    assert settings == Preprocess(size=SIZE)
     assert type(loaded) is type(method)
     for key, value in loaded.state_dict().items():
         assert torch.equal(value.cpu(), method.state_dict()[key])

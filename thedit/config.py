@@ -18,6 +18,7 @@ from thedit.errors import UserError
 Positive = Annotated[int, Field(gt=0)]
 S = TypeVar("S", bound="Section")
 NonNegative = Annotated[float, Field(ge=0)]
+Landmarks = Literal["dlib", "annyheads", "face-alignment", "mediapipe"]
 
 
 class Section(BaseModel):
@@ -51,9 +52,7 @@ class Preprocess(Section):
         "fitted", description="fitted: from 68 landmarks; truth: AnnyHeads' own labels, for checking only"
     )
     detector: Literal["dlib", "yunet", "insightface", "mediapipe"] = Field("dlib", description="face detector")
-    landmarks: Literal["dlib", "annyheads", "face-alignment", "mediapipe"] = Field(
-        "dlib", description="68-landmark backend"
-    )
+    landmarks: Landmarks = Field("dlib", description="68-landmark backend")
     enlarge: float = Field(
         1.0,
         gt=0.5,

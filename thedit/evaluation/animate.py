@@ -53,8 +53,7 @@ def animate(source: Path, driving: Path, out: Path, weights: Path) -> Animation:
     """
     start = time.perf_counter()
     _check(out, weights)
-    method, size = trained.load(weights)
-    settings = Preprocess(size=size)
+    method, settings = trained.load(weights)
     with tempfile.TemporaryDirectory(prefix="thedit-") as name:
         shards = Path(name)
         _preprocess(_input(source, "source"), settings, shards)

@@ -10,7 +10,7 @@ import safetensors
 import torch
 from pydantic import Json
 
-from thedit.config import Positive, Section, parse
+from thedit.config import Landmarks, Positive, Preprocess, Section, parse
 from thedit.errors import UserError
 from thedit.methods import registry
 from thedit.methods.base import Method
@@ -23,25 +23,27 @@ class Facts(Section):
     preset: str
     size: Positive
     options: Json[dict[str, Any]]
+    landmarks: Landmarks = "dlib"
 
 
-def load(path: Path) -> tuple[Method, int]:
-    """The method that the weights in ``path`` belong to, ready to drive, and the side of its pictures in pixels.
+def load(path: Path) -> tuple[Method, Preprocess]:
+    """The method that the weights in ``path`` belong to, ready to drive, and the preprocessing that it was trained on.
 
     Raises `UserError` when the file is missing, damaged, no method's, or of a method that is not there as it was.
     """
     with opened(path) as file:
         metadata = file.metadata() or {}
-    if missing := [name for name in Facts.model_fields if name not in metadata]:
+    required = [name for name, field in Facts.model_fields.items() if field.is_required()]
+    if missing := [name for name in required if name not in metadata]:
         raise UserError(f"{path}: its metadata lack {', '.join(missing)}; use the weights.safetensors of a run.")
-    facts = parse({name: metadata[name] for name in Facts.model_fields}, Facts, path)
+    facts = parse({name: text for name, text in metadata.items() if name in Facts.model_fields}, Facts, path)
     try:
         spec = registry.find(facts.method).model_copy(update={"options": facts.options})
         method = spec.build(facts.preset, facts.size)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     fill(method, path)
-    return ready(method), facts.size
+    return ready(method), Preprocess(size=facts.size, landmarks=facts.landmarks)
 
 
 def fill(method: Method, path: Path) -> None:

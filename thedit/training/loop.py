@@ -191,6 +191,7 @@ class Trainer:
             "method": self.spec.name,
             "preset": self.options.preset,
             "size": self.store.size,
+            "landmarks": self.config.data.preprocess.landmarks,
             "options": self.spec.options | self.method.built(),
             "images": self.images,
             "seconds": round(self.seconds, 1),
