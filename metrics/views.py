@@ -28,7 +28,7 @@ def views(table: pd.DataFrame, pairs: pd.DataFrame, resamples: int, seed: int) -
     level = pairs[pairs["pitch"].abs() < LEVEL]
     level = level.assign(yaw=((level["yaw"].abs() / STEP).round() * STEP).astype(int))
     seen = table.merge(level[["protocol", "pair", "frame", "yaw"]], on=["protocol", "pair", "frame"])
-    seen = seen[[what in METRICS for what in zip(seen["metric"], seen["variant"])]]
+    seen = seen[np.array([what in METRICS for what in zip(seen["metric"], seen["variant"])], dtype=bool)]
     rows = []
     for what, group in seen.groupby(["method", *WHAT]):
         front = group[group["yaw"] == 0].groupby("pair")["value"].mean()

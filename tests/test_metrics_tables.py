@@ -297,6 +297,13 @@ def test_views_are_told_apart_by_yaw_and_compared_with_the_front(tmp_path):
     assert np.isnan(lost.loc[("csim", 45), "change"])
 
 
+def test_a_run_without_multi_view_protocols_has_no_views(tmp_path):
+    none = pd.DataFrame(columns=["protocol", "pair", "frame", "yaw", "pitch"])
+    table = views(aggregate.frames(scores(tmp_path)), none, resamples=10, seed=0)
+    assert table.empty
+    tables.write(table.assign(**STAMP), tables.VIEWS, tmp_path / "views.parquet")
+
+
 def test_bad_tables_name_file_and_column(tmp_path):
     path = tmp_path / "scores.parquet"
     scores(tmp_path).drop(columns="value").to_parquet(path)
