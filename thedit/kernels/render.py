@@ -22,7 +22,7 @@ PLANE_AXES = ((0, 1), (0, 2), (1, 2))
 SMALLEST_WEIGHT = 0.01
 """Added to every interval's weight, so that importance samples also visit intervals that look empty."""
 RAYS_AT_ONCE = 1024
-"""Without gradients, plain torch renders so many rays at once: what it keeps of them stays in a processor's cache."""
+"""Plain torch without gradients renders so many rays at once: what it keeps of them stays in a processor's cache."""
 
 
 class Decoder(NamedTuple):

@@ -1,4 +1,4 @@
-"""68 landmarks by the project's own network, which has seen synthetic heads alone: free for any use.
+"""68 landmarks by the project's own network, whose faces were synthetic heads alone: free for any use.
 
 `thedit.landmarks` trains it; its weights come with the package and say in their metadata what they were made from.
 """
