@@ -33,7 +33,10 @@ BATCH = 8
 REGISTERS = 110
 """Float64 sums that a thread keeps while it reads W; more rows of the Gram matrix take several passes."""
 CHANNELS = 32
-"""Channels that a thread combines; more threads hide the wait for memory."""
+"""Channels that a thread of `displace` combines; more threads hide the wait for memory."""
+COMBINE = {"BLOCK": 128, "CHANNELS": 96, "STAGES": 3, "num_warps": 4}
+"""How `combine` runs: a thread combines all channels, so that it reads factors once, and bases of the next ones come in
+meanwhile, because factors in registers leave room for few threads."""
 COLUMNS = 7
 """Columns of dW that a thread computes while it reads W."""
 
@@ -63,8 +66,9 @@ def combine(q: Tensor, factors: Tensor) -> Tensor:
     positions = plane[0] * plane[1]
     out = torch.empty(factors.shape[0], channels, *plane, device=q.device)
     for rows in _passes(factors.shape[0]):
-        size = (channels, positions, bases, rows.stop - rows.start, BLOCK)
-        _apply[_parts(positions, channels)](q, factors[rows], out[rows], *size, CHANNELS, num_warps=WARPS)
+        size = (channels, positions, bases, rows.stop - rows.start)
+        grid = triton.cdiv(channels, COMBINE["CHANNELS"]), triton.cdiv(positions, COMBINE["BLOCK"])
+        _apply[grid](q, factors[rows], out[rows], *size, **COMBINE)
     return out
 
 
@@ -87,8 +91,8 @@ class _Displace(torch.autograd.Function):
         for rows in _passes(batch):
             size = (positions, bases, rows.stop - rows.start, BLOCK)
             _coefficients[grid](inverse, factors[rows], coefficients[rows], *size, num_warps=WARPS)
-            _apply[_parts(positions, channels)](
-                w, coefficients[rows], out[rows], channels, *size, CHANNELS, num_warps=WARPS
+            _apply[triton.cdiv(channels, CHANNELS), *grid](
+                w, coefficients[rows], out[rows], channels, *size, CHANNELS, 1, num_warps=WARPS
             )
         ctx.save_for_backward(w, inverse, factors, coefficients)
         ctx.mark_non_differentiable(doubtful)
@@ -117,11 +121,6 @@ class _Displace(torch.autograd.Function):
                 num_warps=WARPS,
             )  # fmt: skip
         return grad_w, grad_factors
-
-
-def _parts(positions: int, channels: int) -> tuple[int, int]:
-    """Programs of `_apply`; those that need the same coefficients run side by side and find them in the cache."""
-    return triton.cdiv(channels, CHANNELS), triton.cdiv(positions, BLOCK)
 
 
 def _passes(batch: int) -> list[slice]:
@@ -252,13 +251,20 @@ def _coefficients(inverse, factors, out, P, N: tl.constexpr, B: tl.constexpr, BL
 
 
 @triton.jit
-def _apply(w, coefficients, out, C, P, N: tl.constexpr, B: tl.constexpr, BLOCK: tl.constexpr, CHANNELS: tl.constexpr):
-    """out (B, C, P) = W K of w (C, N, P) and coefficients (B, N, P), CHANNELS of its C."""
+def _apply(
+    w, coefficients, out, C, P,
+    N: tl.constexpr, B: tl.constexpr, BLOCK: tl.constexpr, CHANNELS: tl.constexpr, STAGES: tl.constexpr,
+):  # fmt: skip
+    """out (B, C, P) = W K of w (C, N, P) and coefficients (B, N, P), CHANNELS of its C.
+
+    Programs that need the same coefficients run side by side and find them in the cache. W is loaded STAGES - 1
+    channels ahead.
+    """
     first = tl.program_id(0) * CHANNELS
     position = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     mask = position < P
     coefficient = _load(coefficients + position, P, B * N, mask)
-    for c in range(first, tl.minimum(first + CHANNELS, C)):
+    for c in tl.range(first, tl.minimum(first + CHANNELS, C), num_stages=STAGES):
         row = _load(w + c * N * P + position, P, N, mask)
         for b in tl.static_range(B):
             value = row[0] * coefficient[b * N]
