@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.training_shards import write_shards
 from thedit.config import Config, Train
 from thedit.errors import UserError
+from thedit.methods.lia import method as lia
 from thedit.training.loop import train
 from thedit.training.replay import Replay
 
@@ -116,12 +117,14 @@ def test_previews_are_pictures(undisturbed):
     assert [path.name for path in (undisturbed / "previews").iterdir()] == ["000000024.png"]
 
 
-def start_two(shards, folder, config):
+def start_two(shards, folder, config, name="planedict", before=""):
     """The training in two processes that torchrun starts (gloo, on the CPU)."""
     script = folder / "script.py"
-    script.write_text(RUN)
+    script.write_text(before + RUN)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
-    return subprocess.Popen([*launch, *command(shards, folder, config)[2:]], env=environment(), stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [*launch, *command(shards, folder, config, name)[2:]], env=environment(), stderr=subprocess.PIPE
+    )
 
 
 def test_two_processes_then_one(shards, tmp_path):
@@ -131,6 +134,38 @@ def test_two_processes_then_one(shards, tmp_path):
     assert pd.read_parquet(tmp_path / "log.parquet")["images"].tolist() == [4, 8]
     train(settings(images=12), "planedict", shards, tmp_path)  # the checkpoint loads in one process
     assert len(pd.read_parquet(tmp_path / "log.parquet")) == 3
+
+
+def gradients(folder):
+    """Those of the last step, which Adam keeps as its first moment because its first beta is 0."""
+    state = torch.load(next(folder.glob("checkpoints/*.pt")), weights_only=True)["optimiser"]["state"]
+    return {index: moments["exp_avg"] for index, moments in state.items()}
+
+
+MEAN_OF_PAIRS = """
+from thedit.methods.lia import method
+method.pyramid_loss = lambda image, target: (image - target).square().mean()
+"""
+
+
+def test_two_processes_make_the_gradients_of_one(shards, tmp_path, monkeypatch):
+    """The losses of `lia` draw no random numbers; without the perceptual one they are means over the pairs."""
+    monkeypatch.setattr(lia, "pyramid_loss", lambda image, target: (image - target).square().mean())
+    train(settings(images=12, augment=False), "lia", shards, tmp_path)
+    two = tmp_path / "two"
+    two.mkdir()
+    process = start_two(shards, two, settings(images=12, augment=False, accumulate=2), "lia", MEAN_OF_PAIRS)
+    process.communicate(timeout=240)
+    assert process.returncode == 0
+    made, wanted = gradients(two), gradients(tmp_path)
+    assert sum(gradient.any().item() for gradient in wanted.values()) >= len(wanted) - 1  # one layer only sees zeros
+    assert all((made[index] - wanted[index]).norm() <= 1e-4 * wanted[index].norm() for index in wanted)
+
+
+def test_mistake_of_several_processes_ends_the_job_with_its_sentence(shards, tmp_path):
+    process = start_two(shards, tmp_path, settings(images=100_000, learning_rate=1e30))
+    _, message = process.communicate(timeout=120)
+    assert process.returncode != 0 and b"not finite" in message
 
 
 def test_process_that_dies_ends_the_job_and_leaves_the_checkpoint(shards, tmp_path):

@@ -21,10 +21,7 @@ class Method(nn.Module):
     camera_control: ClassVar[bool] = True
 
     def losses(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:
-        """Named, weighted scalar losses of one optimiser step; the trainer minimises their sum.
-
-        On several GPUs every parameter must take part in every step.
-        """
+        """Named, weighted scalar losses of one optimiser step; the trainer minimises their sum."""
         raise TypeError(f"{type(self).__name__} has nothing to train")
 
     def pattern(self, step: int) -> Hashable | None:

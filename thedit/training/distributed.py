@@ -28,7 +28,10 @@ class Group:
 
 @contextmanager
 def group() -> Iterator[Group]:
-    """Join the processes that torchrun started; without torchrun, a group of one."""
+    """Join the processes that torchrun started; without torchrun, a group of one.
+
+    An error ends this process without taking leave of the others, which may never come to that; torchrun ends them.
+    """
     cuda = torch.cuda.is_available()
     if "RANK" not in os.environ:
         yield Group(0, 1, torch.device("cuda" if cuda else "cpu"))
@@ -37,10 +40,8 @@ def group() -> Iterator[Group]:
     if cuda:
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if cuda else "gloo", device_id=device if cuda else None)
-    try:
-        yield Group(distributed.get_rank(), distributed.get_world_size(), device)
-    finally:
-        distributed.destroy_process_group()
+    yield Group(distributed.get_rank(), distributed.get_world_size(), device)
+    distributed.destroy_process_group()
 
 
 class Share:

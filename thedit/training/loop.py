@@ -3,13 +3,11 @@
 import copy
 import json
 import time
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 from tqdm import tqdm
 
 from thedit import provenance
@@ -28,6 +26,7 @@ from thedit.shards.store import FrameStore
 from thedit.training import checkpoint, preview
 from thedit.training.augment import augment
 from thedit.training.distributed import Group, Share, group
+from thedit.training.gradients import Gradients
 from thedit.training.log import Log, check
 from thedit.training.replay import Replay
 
@@ -68,14 +67,9 @@ class Trainer:
         if self.options.compile:
             _compile(self.method)
         parameters = [p for p in self.method.parameters() if p.requires_grad]
-        replayed = processes.device.type == "cuda" and processes.size == 1
-        self.optimiser = torch.optim.Adam(
-            parameters, self.options.learning_rate, betas=(0.0, 0.99), fused=True, capturable=replayed
-        )
-        self.replay = Replay(self._optimise) if replayed else None
-        self.objective: nn.Module = _Objective(self.method)
-        if processes.size > 1:
-            self.objective = DistributedDataParallel(self.objective, gradient_as_bucket_view=True)
+        self.gradients = Gradients(parameters)
+        self.optimiser = torch.optim.Adam(parameters, self.options.learning_rate, betas=(0.0, 0.99), fused=True)
+        self.replay = Replay(self._differentiate) if processes.device.type == "cuda" else None
         self.step, self.seconds = 0, 0.0
         self.rows: list[dict[str, float]] = []
         self._resume()
@@ -119,13 +113,17 @@ class Trainer:
         """One optimiser step on this process's share of a batch; returns the weighted losses."""
         torch.manual_seed(self._seed())
         pattern = self.method.pattern(self.step) if self.replay else None
-        losses = self.replay(batch, pattern) if self.replay and pattern is not None else self._optimise(batch)
+        losses = self.replay(batch, pattern) if self.replay and pattern is not None else self._differentiate(batch)
+        if self.processes.size > 1:
+            self.gradients.add_up()
+        self.optimiser.step()
         self.step += 1
         self._move_average()
         return losses
 
-    def _optimise(self, batch: TrainBatch) -> dict[str, Tensor]:
-        """Losses, gradients and new weights; all that a GPU can record."""
+    def _differentiate(self, batch: TrainBatch) -> dict[str, Tensor]:
+        """Losses and this process's part of their gradients; all that a GPU can record."""
+        self.gradients.clear()
         if self.options.augment:
             batch = augment(batch)
         parts = self.options.accumulate
@@ -133,17 +131,14 @@ class Trainer:
         for part in range(parts):
             rows = slice(part, None, parts)
             piece = TrainBatch(batch.source[rows], batch.target[rows], batch.other[rows])
-            with self._unsynchronised(part + 1 < parts):
-                with torch.autocast(batch.source.image.device.type, torch.bfloat16, self.options.precision == "bf16"):
-                    losses = self.objective(piece, self.step)
-                losses = {name: loss / parts for name, loss in losses.items()}
-                loss = torch.stack(list(losses.values())).sum()
-                if loss.device.type == "cpu":  # elsewhere the log finds out, which does not wait for the device
-                    check(loss.item(), self.step + 1)
-                loss.backward()
+            with torch.autocast(batch.source.image.device.type, torch.bfloat16, self.options.precision == "bf16"):
+                losses = self.method.losses(piece, self.step)
+            losses = {name: loss / parts for name, loss in losses.items()}
+            loss = torch.stack(list(losses.values())).sum()
+            if loss.device.type == "cpu":  # elsewhere the log finds out, which does not wait for the device
+                check(loss.item(), self.step + 1)
+            (loss / self.processes.size).backward()
             total = {name: total.get(name, 0) + loss.detach() for name, loss in losses.items()}
-        self.optimiser.step()
-        self.optimiser.zero_grad()
         return total
 
     def save(self) -> None:
@@ -210,12 +205,6 @@ class Trainer:
         """Whether this step crossed a multiple of ``every`` images."""
         return self.images // every > (self.images - self.options.batch) // every
 
-    def _unsynchronised(self, wanted: bool) -> Any:
-        """Gradients of all but the last part of a batch stay on their process."""
-        if wanted and isinstance(self.objective, DistributedDataParallel):
-            return self.objective.no_sync()
-        return nullcontext()
-
     @torch.no_grad()
     def _move_average(self) -> None:
         """Exponential moving average with a half-life in images, shorter at the beginning."""
@@ -240,14 +229,3 @@ def _compile(method: Method) -> None:
     for module in method.modules():
         if isinstance(module, Encoder | Synthesis | SuperResolution):
             module.compile(dynamic=False)  # once for each size of batch: code for any size is slower
-
-
-class _Objective(nn.Module):
-    """A method's losses as a forward pass, which is what data parallelism wraps."""
-
-    def __init__(self, method: Method):
-        super().__init__()
-        self.method = method
-
-    def forward(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:
-        return self.method.losses(batch, step)

@@ -1,4 +1,4 @@
-"""Optimiser steps as CUDA graphs: recorded once, then replayed without the time that a thousand launches take."""
+"""Losses and gradients as CUDA graphs: recorded once, then replayed without the time of a thousand launches."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable
@@ -11,7 +11,7 @@ from torch import Tensor
 from thedit.shards.batch import FrameBatch, TrainBatch
 
 WARM_UP = 3
-"""Steps of a pattern that run as they are before one is recorded: they compile kernels and allocate the optimiser."""
+"""Steps of a pattern that run as they are before one is recorded: they compile kernels."""
 
 Step = Callable[[TrainBatch], dict[str, Tensor]]
 
