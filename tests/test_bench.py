@@ -6,7 +6,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from thedit.bench import measure, report
+from thedit.bench import measure, report, train
 from thedit.bench.frames import pairs
 from thedit.cli import app
 from thedit.cli import bench as command
@@ -43,11 +43,20 @@ def test_report_says_whether_a_goal_was_reached(tmp_path, goal, reached):
 
 
 @pytest.mark.parametrize(("rate", "reached"), [(350.0, "**no**"), (370.0, "yes")])
-def test_several_gpus_are_compared_with_one(tmp_path, rate, reached):
-    one = record(batch=8, gpus=1, images_per_second=100.0) | {"case": "paper, batch 8, mean step"}
-    four = record(batch=32, gpus=4, images_per_second=rate) | {"case": "paper, batch 32, mean step"}
+def test_several_gpus_are_compared_with_one(tmp_path, monkeypatch, rate, reached):
+    rates = {1: 100.0, 4: rate}
+
+    def launch(gpus, preset, precision, batch, *rest):
+        facts = {"batch": batch * gpus, "gpus": gpus, "images_per_second": rates[gpus]}
+        return [record(**facts, **({"goal_efficiency": 0.9} if gpus > 1 else {}))]
+
+    monkeypatch.setattr(train, "_launch", launch)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    one, four = train.run("cuda", "paper", "bf16", 8, True, 4, 20)
+    assert "efficiency" not in one
+    assert four["efficiency"] == pytest.approx(rate / 400)
     (tmp_path / "machine.jsonl").write_text("".join(json.dumps(line) + "\n" for line in (one, four)))
-    assert f"| ≥ 360 images/s | {reached} |" in report.write(tmp_path)
+    assert f"| ≥ 0.9 of linear | {reached} |" in report.write(tmp_path)
 
 
 def test_report_names_a_broken_record(tmp_path):

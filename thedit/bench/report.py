@@ -8,9 +8,6 @@ from typing import Any
 from thedit.bench.measure import Record
 from thedit.errors import UserError
 
-LINEAR = 0.9
-"""Goal for several GPUs: this share of what one GPU does times their number."""
-
 COLUMNS = ("case", "median ms", "p10 to p90", "rate", "memory MiB", "floor ms", "median / floor", "goal", "reached")
 
 
@@ -48,7 +45,7 @@ def write(folder: str | Path) -> str:
 
 def timings(records: list[Record]) -> str:
     """A Markdown table of measured times."""
-    return _table(COLUMNS, [row(record) for record in _with_scaling(records)])
+    return _table(COLUMNS, [row(record) for record in records])
 
 
 def checks(records: list[Record]) -> str:
@@ -64,6 +61,7 @@ def row(record: Record) -> tuple[str, ...]:
         ("ms", "ms", "low"),
         ("frames_per_second", "frames/s", "high"),
         ("images_per_second", "images/s", "high"),
+        ("efficiency", "of linear", "high"),
         ("mib", "MiB", "low"),
         ("added_mib", "MiB added", "low"),
     ):
@@ -74,6 +72,8 @@ def row(record: Record) -> tuple[str, ...]:
         goals.append(f"{'≤' if better == 'low' else '≥'} {goal:.4g} {unit}")
         reached.append(value <= goal if better == "low" else value >= goal)
     rates = [f"{record[f'{n}_per_second']:.4g} {n}/s" for n in ("frames", "images") if f"{n}_per_second" in record]
+    if "efficiency" in record:
+        rates.append(f"{100 * record['efficiency']:.0f} % of linear")
     gpus = f" on {record['gpus']} GPUs" if record.get("gpus", 1) > 1 else ""
     memory = record.get("peak_mib")
     return (
@@ -87,20 +87,6 @@ def row(record: Record) -> tuple[str, ...]:
         ", ".join(goals) or "–",
         ("yes" if all(reached) else "**no**") if goals else "–",
     )
-
-
-def _with_scaling(records: list[Record]) -> list[Record]:
-    """The records, with the goal of each mean step on several GPUs, if one GPU's is among them."""
-    alone = {record["case"]: record["images_per_second"] for record in records if record.get("gpus") == 1}
-    scaled = []
-    for record in records:
-        if record.get("gpus", 1) > 1:
-            share = f"batch {record['batch'] // record['gpus']}"
-            single = alone.get(record["case"].replace(f"batch {record['batch']}", share))
-            if single and "mean" in record["case"]:
-                record = {**record, "goal_images_per_second": LINEAR * record["gpus"] * single}
-        scaled.append(record)
-    return scaled
 
 
 def _table(header: tuple[str, ...], rows: list[Any]) -> str:

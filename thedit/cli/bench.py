@@ -62,7 +62,7 @@ def train(
     precision: Precision = "bf16",
     batch: Annotated[int, typer.Option(min=1, help="pairs a step on each GPU")] = 8,
     compiled: Annotated[bool | None, typer.Option(help="torch.compile; by default on a GPU")] = None,
-    gpus: Annotated[int, typer.Option(min=1, help="GPUs, through torchrun")] = 1,
+    gpus: Annotated[int, typer.Option(min=1, help="GPUs, through torchrun; several are compared with one")] = 1,
     repetitions: Repetitions = 20,
     out: Out = None,
 ) -> None:
