@@ -162,4 +162,4 @@ def _shared(first: Tensor, second: Tensor) -> Tensor:
     """
     both = torch.stack([first, second])
     both = both - both.mean((0, 1))
-    return (both.prod(0).mean(0) / both.square().mean((0, 1)).clamp(min=1e-12)).mean()
+    return ((both[0] * both[1]).mean(0) / both.square().mean((0, 1)).clamp(min=1e-12)).mean()

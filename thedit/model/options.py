@@ -71,7 +71,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
     "small": {
         "identity_code": 256,
-        "motion_code": 64,
+        "motion_code": 16,
         "encoder_width": 4096,
         "width": 8192,
         "limit": 256,
@@ -81,12 +81,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "fine": 24,
         "neural_size": 64,
         "super_widths": (64, 32),
+        "driving_view": "face",
         "augment_driving": True,
         "reconstruction": 0.25,
         "cross_every": 8,
         "perceptual": 4.0,
         "parts": 200.0,
         "identity": 10.0,
+        "shared_motion": 4.0,
     },
     "tiny": {
         "identity_code": 128,
