@@ -6,7 +6,7 @@ Each frame of the test clips drives itself, so its planes stand for its own pers
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,33 +16,18 @@ from tqdm import tqdm
 
 from metrics import probes, statistics
 from metrics.annyheads import TrueLabels
-from metrics.run import Frames
 from thedit import camera
 from thedit.heads.assets import PARTS, Assets
 from thedit.heads.dataset import Truth
 from thedit.kernels import render as kernel
-from thedit.model.renderer import FAR, NEAR
+from thedit.methods.planedict import PlaneDict
+from thedit.model.renderer import FAR, NEAR, Renderer
+from thedit.shards.store import FrameStore
 
 FRAMES_PER_CLIP = 3  # whose depth and correspondence are measured; probes read all frames
 SURFACE_POINTS = 1000  # of the face, searched and searched among
 NEAR_HIT = 5.0  # millimetres within which a corresponding point counts as found
 MILLIMETRES = 1000 / camera.UNITS_PER_METRE
-
-
-class TriPlanes(Protocol):
-    """What these measurements need of a model."""
-
-    def encode(self, image: Tensor) -> Any:
-        """Pictures (B, 3, S, S) -> codes with the fields identity and motion (B, D)."""
-
-    def still(self, identity: Tensor) -> Tensor:
-        """Planes of a person before motion."""
-
-    def condition(self, source: Tensor, driving: Tensor) -> Tensor:
-        """The motion code that drives."""
-
-    def planes(self, still: Tensor, motion: Tensor) -> Tensor:
-        """Planes (B, 3, F, R, R) of a person in motion."""
 
 
 @dataclass(frozen=True)
@@ -57,25 +42,25 @@ class Frame:
 
 
 def structure(
-    network: Any, frames: Frames, labels: TrueLabels, truth: Truth, heads: Assets, split: str = "test"
+    method: PlaneDict, frames: FrameStore, labels: TrueLabels, truth: Truth, heads: Assets, split: str = "test"
 ) -> pd.DataFrame:
-    """Rows metric, variant, value, ci_low, ci_high, n for one `TriPlanes` network; intervals leave out people."""
+    """Rows metric, variant, value, ci_low, ci_high, n for one method on the CPU; intervals leave out people."""
     index = frames.index[frames.index["split"] == split]
     chosen = [
         int(row)
         for _, group in index.groupby(["person", "clip"])
         for row in group.index[np.linspace(0, len(group) - 1, min(FRAMES_PER_CLIP, len(group))).round().astype(int)]
     ]
-    points = face_points(heads)
-    made = [prepare(network, frames, labels, heads, points, row) for row in tqdm(chosen, desc="planes", unit="frame")]
-    depths = [depth_errors(network, frames, labels, truth, frame) for frame in tqdm(made, desc="depth", unit="frame")]
+    points, renderer = face_points(heads), method.network.renderer
+    made = [prepare(method, frames, labels, heads, points, row) for row in tqdm(chosen, desc="planes", unit="frame")]
+    depths = [depth_errors(renderer, frames, labels, truth, frame) for frame in tqdm(made, desc="depth", unit="frame")]
     table = pd.DataFrame([*chain.from_iterable(depths), *_correspondence(made)])
     rows = []
     for (metric, variant), group in table.groupby(["metric", "variant"]):
         values, people = group["value"].to_numpy(), group["person"].to_numpy(dtype=str)
         interval = statistics.jackknife(values.mean(), [values[people != name].mean() for name in np.unique(people)])
         rows.append(_row(metric, variant, interval, len(group)))
-    return pd.DataFrame([*rows, *_disentanglement(network, frames, labels, index)])
+    return pd.DataFrame([*rows, *_disentanglement(method, frames, labels, index)])
 
 
 def face_points(heads: Assets) -> Tensor:
@@ -89,11 +74,14 @@ def face_points(heads: Assets) -> Tensor:
 
 
 @torch.inference_mode()
-def prepare(network: Any, frames: Frames, labels: TrueLabels, heads: Assets, points: Tensor, row: int) -> Frame:
+def prepare(
+    method: PlaneDict, frames: FrameStore, labels: TrueLabels, heads: Assets, points: Tensor, row: int
+) -> Frame:
     """Planes of one frame and its true surface."""
     rows = np.array([row])
-    codes = network.encode(_picture(frames, row))
-    planes = network.planes(network.still(codes.identity), network.condition(codes.motion, codes.motion))
+    source = method.encode(frames.batch(rows))
+    motion = source.codes.motion
+    planes = method.network.planes(source.planes, method.network.condition(motion, motion))
     surface = heads.vertices(labels.labels(rows, "identity")[0], labels.labels(rows, "expression")[0])[points]
     fitted = torch.from_numpy(frames.column("camera")[rows])[0]
     person = str(frames.index["person"].iloc[row])
@@ -117,7 +105,9 @@ def to_model(points: Tensor, true: Tensor, fitted: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def depth_errors(network: Any, frames: Frames, labels: TrueLabels, truth: Truth, frame: Frame) -> list[dict[str, Any]]:
+def depth_errors(
+    renderer: Renderer, frames: FrameStore, labels: TrueLabels, truth: Truth, frame: Frame
+) -> list[dict[str, Any]]:
     """Mean absolute error in millimetres of the depth at the head's pixels, their median difference removed.
 
     ``flat`` is what a plane at the head's distance would get.
@@ -130,7 +120,6 @@ def depth_errors(network: Any, frames: Frames, labels: TrueLabels, truth: Truth,
     origins, directions = camera.rays(label, truth.size)
     distance = torch.linalg.vector_norm(label[:, [3, 7, 11]] - torch.tensor(camera.PIVOT), dim=1)
     begun = origins + (distance - camera.RADIUS)[:, None, None] * directions
-    renderer = network.renderer
     rendering = kernel.render(
         frame.planes, renderer.decoder(), begun, directions, NEAR, FAR, renderer.coarse, renderer.fine
     )
@@ -175,10 +164,12 @@ def _correspondence(made: list[Frame]) -> Iterator[dict[str, Any]]:
 
 
 @torch.inference_mode()
-def _disentanglement(network: Any, frames: Frames, labels: TrueLabels, index: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _disentanglement(
+    method: PlaneDict, frames: FrameStore, labels: TrueLabels, index: pd.DataFrame
+) -> Iterator[dict[str, Any]]:
     """How much identity and expression linear probes read from either code."""
     rows = index.index.to_numpy()
-    codes = [network.encode(_picture(frames, int(row))) for row in tqdm(rows, desc="codes", unit="frame")]
+    codes = [method.codes(frames.batch([row])) for row in tqdm(rows, desc="codes", unit="frame")]
     person, clip = index["person"].to_numpy(dtype=str), index["clip"].to_numpy(dtype=str)
     expression = labels.labels(rows, "expression").double().numpy()
     for name in ("identity", "motion"):
@@ -203,10 +194,6 @@ def _distances(x: Tensor, y: Tensor) -> Tensor:
 def _features(frame: Frame) -> Tensor:
     """Plane features (P, F) at a frame's surface, as the renderer reads them."""
     return kernel.sample_planes(frame.planes, frame.seen[None])[0]
-
-
-def _picture(frames: Frames, row: int) -> Tensor:
-    return torch.from_numpy(frames.picture(row)).permute(2, 0, 1)[None].float() / 127.5 - 1
 
 
 def _spread(depth: Tensor) -> float:

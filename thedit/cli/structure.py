@@ -37,7 +37,7 @@ def structure(
     heads, data = assets.load(), layout.data(settings)
     truth = Truth(data, heads, model.options.neural_size)
     labels = annyheads.TrueLabels(data, store, truth.heads.size)
-    rows = measure(model.network.cpu(), store, labels, truth, heads)
+    rows = measure(model.cpu(), store, labels, truth, heads)
     stamp = {"dataset": settings.data.name, "config_hash": digest(settings), "code_version": provenance.code_version()}
     path = layout.run(settings) / "structure" / f"{method}.parquet"
     tables.write(rows.assign(method=method, **stamp), tables.STRUCTURE, path)

@@ -29,9 +29,7 @@ def draw(cast: Cast, most: int = 10) -> Image.Image:
     device = next(method.parameters()).device
     rows = np.concatenate([clip for person in cast.clips for clip in person])
     rows = rows[np.linspace(0, len(rows) - 1, min(64, len(rows))).astype(int)]
-    motion = torch.cat(
-        [network.encode(cast.store.batch(part).image.to(device)).motion for part in np.array_split(rows, 8)]
-    )
+    motion = torch.cat([method.motion_code(cast.store.batch(part).to(device)) for part in np.array_split(rows, 8)])
     factors = dictionary.factors(motion)  # (F, N, U, U)
     bases = dictionary.bases()  # (U, U, C, N)
     count = min(most, bases.shape[-1])

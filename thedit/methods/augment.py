@@ -39,13 +39,13 @@ def draw_colours(batch: int, device: torch.device) -> Colours:
 
 
 def driving(image: Tensor) -> Tensor:
-    """Pictures (B, 3, S, S) in [-1, 1] with other colours, scale (0.85 to 1.15) and place (up to 8 %).
+    """Pictures (B, 3, S, S) in [-1, 1] with other colours, width and height (0.85 to 1.15) and place (up to 8 %).
 
     What stays the same is the motion; a motion code that follows it cannot hold colours or proportions of the face.
     """
     batch, device = len(image), image.device
     theta = torch.zeros(batch, 2, 3, device=device)
-    theta[:, 0, 0] = theta[:, 1, 1] = 1 + 0.15 * _uniform((batch,), device)
+    theta[:, :, :2] = torch.diag_embed(1 + 0.15 * _uniform((batch, 2), device))
     theta[:, :, 2] = 0.16 * _uniform((batch, 2), device)
     grid = functional.affine_grid(theta, list(image.shape), align_corners=False)
     moved = functional.grid_sample(image, grid, padding_mode="border", align_corners=False)

@@ -25,7 +25,13 @@ class CoefficientTriplanes(PlaneDict):
     """
 
     def __init__(self, preset: str, size: int, **options: Any):
-        unneeded = {"cross_every": 0, "augment_driving": False, "motion_dropout": 0.0}
+        unneeded = {
+            "cross_every": 0,
+            "driving_view": "picture",
+            "augment_driving": False,
+            "motion_dropout": 0.0,
+            "shared_motion": 0.0,
+        }
         super().__init__(preset, size, **{"dictionary": False, "motion_code": 64} | unneeded | options)
         code = self.options.motion_code
         self.mapping = nn.ModuleList([Linear(52, code), Linear(code, code)])

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from thedit.methods import augment
+from thedit.methods import augment, view
 from thedit.methods.base import Method
 from thedit.methods.features import face_embedding, perceptual
 from thedit.model.network import Codes, Network, Pictures
@@ -44,12 +44,25 @@ class PlaneDict(Method):
 
     def encode(self, source: FrameBatch) -> Source:
         """Codes and still planes of B sources."""
-        codes = self.network.encode(source.image)
+        codes = self.codes(source)
         return Source(codes, self.network.still(codes.identity))
+
+    def codes(self, frames: FrameBatch) -> Codes:
+        """Identity and motion codes of B frames."""
+        codes = self.network.encode(frames.image)
+        return codes if self.options.driving_view == "picture" else Codes(codes.identity, self.motion_code(frames))
+
+    def motion_code(self, driving: FrameBatch) -> Tensor:
+        """Motion codes (B, M) of B frames."""
+        return self.network.encode(self._driving_view(driving)).motion
+
+    def _driving_view(self, driving: FrameBatch) -> Tensor:
+        """What tells the motion of frames: pictures (B, 3, S, S) in [-1, 1]."""
+        return view.face(driving) if self.options.driving_view == "face" else driving.image
 
     def drive(self, code: Source, driving: FrameBatch, camera: Tensor) -> Tensor:
         """The sources with the driver's motion, seen by ``camera`` (B, 25): pictures (B, 3, S, S) in [-1, 1]."""
-        motion = self.network.condition(code.codes.motion, self.network.encode(driving.image).motion)
+        motion = self.network.condition(code.codes.motion, self.motion_code(driving))
         planes = self.network.planes(code.planes, motion)
         return self.network.view(planes, Codes(code.codes.identity, motion), camera).full.clamp(-1, 1)
 
@@ -70,7 +83,8 @@ class PlaneDict(Method):
     def _same_identity(self, source: FrameBatch, target: FrameBatch, step: int) -> dict[str, Tensor]:
         """The source, moved as the target, must be the target; some targets are the source itself."""
         o = self.options
-        target = _replace_first(target, source, round(o.reconstruction * len(source)))
+        alone = round(o.reconstruction * len(source))
+        target = _replace_first(target, source, alone)
         codes, target_codes = self._encode_both(source, target)
         planes, pictures = self._forward(codes, target_codes.motion, target.camera, step)
         error = (pictures.full - target.image).abs()  # (B, 3, S, S)
@@ -82,6 +96,8 @@ class PlaneDict(Method):
             "smoothness": o.smoothness * self._roughness(planes),
             "identity": o.identity * (codes.identity - target_codes.identity).abs().mean(),
         }
+        if o.shared_motion:
+            losses["shared_motion"] = o.shared_motion * _shared(codes.motion[alone:], target_codes.motion[alone:])
         if o.perceptual:
             losses["perceptual"] = o.perceptual * perceptual(pictures.full, target.image)
         return losses
@@ -105,13 +121,15 @@ class PlaneDict(Method):
         return losses
 
     def _encode_both(self, source: FrameBatch, driving: FrameBatch) -> tuple[Codes, Codes]:
-        """Codes of both frames; the driver's motion comes from the augmented picture, its identity from its own."""
-        images = [source.image, driving.image]
+        """Codes of both frames; where motion is read in other pictures, they are encoded too."""
+        pictures = [source.image, driving.image]
         if self.options.augment_driving:
-            images.append(augment.driving(driving.image))
-        identity, motion = self.network.encode(torch.cat(images))
-        b = len(source)
-        return Codes(identity[:b], motion[:b]), Codes(identity[b : 2 * b], motion[-b:])
+            pictures += [augment.driving(self._driving_view(frames)) for frames in (source, driving)]
+        elif self.options.driving_view != "picture":
+            pictures += [self._driving_view(frames) for frames in (source, driving)]
+        codes, b = self.network.encode(torch.cat(pictures)), len(source)
+        identity, motion = codes.identity[: 2 * b], codes.motion[-2 * b :]
+        return Codes(identity[:b], motion[:b]), Codes(identity[b:], motion[b:])
 
     def _forward(self, codes: Codes, driving: Tensor, camera: Tensor, step: int) -> tuple[Tensor, Pictures]:
         """Planes and pictures of sources in the driving motion (B, M)."""
@@ -135,3 +153,13 @@ def _replace_first(target: FrameBatch, source: FrameBatch, count: int) -> FrameB
     """``target`` with its first ``count`` frames replaced by those of ``source``."""
     fields = {name: torch.cat([getattr(source, name)[:count], kept[count:]]) for name, kept in vars(target).items()}
     return FrameBatch(**fields)
+
+
+def _shared(first: Tensor, second: Tensor) -> Tensor:
+    """The share of the variance of codes that two frames (B, M) of each of B people have in common, mean over M.
+
+    What two frames of a person have in common is who it is, not what it does. In expectation in [0, 1].
+    """
+    both = torch.stack([first, second])
+    both = both - both.mean((0, 1))
+    return ((both[0] * both[1]).mean(0) / both.square().mean((0, 1)).clamp(min=1e-12)).mean()

@@ -41,6 +41,10 @@ class Options(Section):
     super_widths: tuple[Positive, Positive] = Field((128, 64), description="channels of those two blocks")
 
     reconstruction: Share = Field(0.5, description="share of the pairs that are driven by the source itself")
+    driving_view: Literal["picture", "face"] = Field(
+        "picture",
+        description="where the driver's motion is read: in the whole picture, or in the face alone, without hair",
+    )
     augment_driving: bool = Field(
         False, description="change colour, scale and place of the driving picture, so that identity cannot leak from it"
     )
@@ -54,6 +58,10 @@ class Options(Section):
     parts: NonNegative = Field(2000.0, description="weight of L1 inside brows, eyes, nose and mouth")
     smoothness: NonNegative = Field(0.25, description="weight of density smoothness")
     identity: NonNegative = Field(50.0, description="weight of L1 between the identity codes of a pair")
+    shared_motion: NonNegative = Field(
+        0.0,
+        description="weight of the share of the motion codes' variance that the two frames of a pair have in common",
+    )
     cross_code: NonNegative = Field(10.0, description="weight of L1 between re-encoded and source identity code")
     cross_triplet: NonNegative = Field(1.0, description="weight of the triplet loss on the identity code")
     cross_face: NonNegative = Field(50.0, description="weight of L1 between frozen face embeddings")
@@ -63,7 +71,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper": {},
     "small": {
         "identity_code": 256,
-        "motion_code": 64,
+        "motion_code": 16,
         "encoder_width": 4096,
         "width": 8192,
         "limit": 256,
@@ -73,12 +81,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "fine": 24,
         "neural_size": 64,
         "super_widths": (64, 32),
+        "driving_view": "face",
         "augment_driving": True,
         "reconstruction": 0.25,
         "cross_every": 8,
         "perceptual": 4.0,
         "parts": 200.0,
         "identity": 10.0,
+        "shared_motion": 4.0,
     },
     "tiny": {
         "identity_code": 128,

@@ -9,11 +9,11 @@ from dataclasses import fields, replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from thedit import camera
 from thedit.heads.assets import ACTIONS
 from thedit.methods.augment import Colours, draw_colours
+from thedit.methods.view import cut
 from thedit.shards.batch import FrameBatch, TrainBatch
 
 SMALLEST_CROP = 0.8
@@ -84,15 +84,10 @@ def _index(order: tuple[int, ...], device: torch.device) -> Tensor:
 
 def crop(frames: FrameBatch, box: Tensor) -> FrameBatch:
     """Square parts of frames, ``box`` (B, 3) as left, top, side in normalised units, enlarged to the frames' size."""
-    left, top, side = box.unbind(1)
-    theta = torch.zeros(len(box), 2, 3, device=box.device)
-    theta[:, 0, 0] = theta[:, 1, 1] = side
-    theta[:, 0, 2], theta[:, 1, 2] = 2 * left + side - 1, 2 * top + side - 1
-    grid = functional.affine_grid(theta, list(frames.image.shape), align_corners=False)
-    parts = functional.grid_sample(frames.parts.float(), grid, mode="nearest", align_corners=False)
+    parts = cut(frames.parts.float(), box, mode="nearest", padding="zeros")
     return replace(
         frames,
-        image=functional.grid_sample(frames.image, grid, padding_mode="border", align_corners=False),
+        image=cut(frames.image, box),
         parts=parts.to(frames.parts.dtype),
         camera=camera.crop(frames.camera, box),
         landmarks=(frames.landmarks - box[:, None, :2]) / box[:, None, 2:],
