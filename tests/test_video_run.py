@@ -17,6 +17,7 @@ from thedit import camera
 from thedit.config import Config, Preprocess
 from thedit.errors import UserError
 from thedit.shards.store import FrameStore
+from thedit.video import decode
 from thedit.video.clips import Clip, flaws
 from thedit.video.run import preprocess
 
@@ -143,6 +144,52 @@ def test_inputs_that_cannot_be_used_have_one_row_with_the_reason(made, video, re
     rows = made[1][made[1]["video"] == video]
     assert rows["status"].tolist() == ["failed"] and rows["frame"].isna().all()
     assert rows["reason"].item().startswith(reason)
+
+
+def test_a_file_without_read_permission_has_one_row_and_harms_nobody(tmp_path, monkeypatch):
+    good = video_files.write(tmp_path / "in" / "good.mp4", video_files.moving(4))
+    preprocess(config(tmp_path), tmp_path / "alone")
+    locked = tmp_path / "in" / "locked.mp4"
+    locked.write_bytes(good.read_bytes())
+    locked.chmod(0)
+    user, check = os.geteuid(), decode.check
+
+    def as_nobody(path: Path) -> tuple[int, int]:
+        os.seteuid(65534)
+        try:
+            return check(path)
+        finally:
+            os.seteuid(user)
+
+    if user == 0:  # root may read everything
+        for folder in [locked.parent, tmp_path, *list(tmp_path.parents)[:2]]:
+            folder.chmod(0o755)
+        monkeypatch.setattr(decode, "check", as_nobody)
+    table = preprocess(config(tmp_path), tmp_path / "out")
+    row = table[table["video"] == "locked.mp4"].drop(columns="frame")
+    assert row.values.tolist() == [["locked.mp4", "locked", "", "train", "failed", "no permission to read the file"]]
+    assert table.loc[table["video"] == "locked.mp4", "frame"].isna().all()
+    assert reasons(table, "good.mp4") == {("kept", "")}
+    (shard,) = (tmp_path / "out" / "shards").iterdir()
+    assert content(shard).equals(content(tmp_path / "alone" / "shards" / shard.name))
+
+
+def test_a_variable_frame_rate_keeps_all_frames_with_the_times_they_are_shown(tmp_path):
+    video_files.write(tmp_path / "in" / "good.mp4", video_files.moving(4))
+    preprocess(config(tmp_path), tmp_path / "alone")
+    times = [0, 40, 160, 200, 233, 500, 510, 1000, 1040, 1500]  # thousandths of a second
+    video_files.write(
+        tmp_path / "in" / "uneven.mp4", video_files.moving(len(times)), times=lambda number: times[number]
+    )
+    table = preprocess(config(tmp_path), tmp_path / "out")
+    rows = table[table["video"] == "uneven.mp4"]
+    assert rows["frame"].tolist() == list(range(len(times)))
+    assert reasons(table, "uneven.mp4") == reasons(table, "good.mp4") == {("kept", "")}
+    index = FrameStore(tmp_path / "out" / "shards").index
+    uneven, good = index[index["person"] == "uneven"], index[index["person"] == "good"]
+    assert np.allclose(uneven["time"], np.array(times) / 1000, atol=1e-6)
+    alone = FrameStore(tmp_path / "alone" / "shards").index
+    pd.testing.assert_frame_equal(good.reset_index(drop=True), alone)
 
 
 def test_a_face_that_leaves_and_comes_back_is_the_same_person_and_a_cut_begins_a_new_clip(made):
