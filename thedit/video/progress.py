@@ -21,11 +21,10 @@ class Progress:
 
     def load(self, name: str) -> Any:
         """The value, or None if it was not kept."""
-        try:
-            with open(self._path(name), "rb") as file:
-                return pickle.load(file)
-        except FileNotFoundError:
+        if not self.has(name):
             return None
+        with open(self._path(name), "rb") as file:
+            return pickle.load(file)
 
     def save(self, name: str, value: object) -> None:
         """Keep a value in place of the one before. Raises `thedit.errors.UserError` when the disk is full."""
@@ -35,7 +34,7 @@ class Progress:
 
     def has(self, name: str) -> bool:
         """Whether a value was kept."""
-        return self._path(name).exists()
+        return self.stem is not None and self._path(name).exists()
 
     def _path(self, name: str) -> Path:
         return Path(f"{self.stem}.{name}")
