@@ -1,9 +1,13 @@
-"""Workers of a pool share out the GPUs."""
+"""Workers of a pool share out the GPUs, and end with their command."""
 
 import multiprocessing
 import os
+import subprocess
+import sys
+import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -28,3 +32,40 @@ def test_workers_take_turns(monkeypatch, given, count, wanted):
         workers = Counter(pool.map(visible, [barrier] * 3))
     assert set(workers) == wanted
     assert max(workers.values()) - min(workers.values()) <= 1
+
+
+SLOW = """
+import multiprocessing
+import os
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from thedit.processes import die_with_parent
+
+if __name__ == "__mp_main__":  # a worker that is long in starting
+    Path(sys.argv[1]).write_text(str(os.getpid()))
+    time.sleep(1)
+
+if __name__ == "__main__":
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), die_with_parent) as pool:
+        pool.submit(Path(sys.argv[2]).touch).result()
+"""
+
+
+def test_a_worker_ends_when_its_command_is_killed_while_it_starts(tmp_path):
+    (tmp_path / "slow.py").write_text(SLOW)
+    started, done = tmp_path / "started", tmp_path / "done"
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    command = subprocess.Popen([sys.executable, tmp_path / "slow.py", started, done], env=environment)
+    while not (started.exists() and started.read_text()):
+        assert command.poll() is None
+        time.sleep(0.01)
+    command.kill()
+    command.wait()
+    worker = Path("/proc") / started.read_text()
+    until = time.monotonic() + 20
+    while worker.exists() and "State:\tZ" not in (worker / "status").read_text():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert not done.exists()

@@ -51,6 +51,7 @@ def test_what_was_written_is_read(folder):
         assert np.array_equal(getattr(batch, name)[1].numpy(), getattr(expected, name))
     assert np.array_equal(batch.landmarks[1].numpy().ravel(), expected.landmarks)
     assert store.index.loc[row, "time"] == 3 / 25
+    assert np.array_equal(store.label("camera", row), expected.camera)
 
 
 def test_shards_describe_themselves(folder):

@@ -17,6 +17,7 @@ from thedit import camera
 from thedit.config import Config, Preprocess
 from thedit.errors import UserError
 from thedit.shards.store import FrameStore
+from thedit.video import decode
 from thedit.video.clips import Clip, flaws
 from thedit.video.run import preprocess
 
@@ -143,6 +144,52 @@ def test_inputs_that_cannot_be_used_have_one_row_with_the_reason(made, video, re
     rows = made[1][made[1]["video"] == video]
     assert rows["status"].tolist() == ["failed"] and rows["frame"].isna().all()
     assert rows["reason"].item().startswith(reason)
+
+
+def test_a_file_without_read_permission_has_one_row_and_harms_nobody(tmp_path, monkeypatch):
+    good = video_files.write(tmp_path / "in" / "good.mp4", video_files.moving(4))
+    preprocess(config(tmp_path), tmp_path / "alone")
+    locked = tmp_path / "in" / "locked.mp4"
+    locked.write_bytes(good.read_bytes())
+    locked.chmod(0)
+    user, check = os.geteuid(), decode.check
+
+    def as_nobody(path: Path) -> tuple[int, int]:
+        os.seteuid(65534)
+        try:
+            return check(path)
+        finally:
+            os.seteuid(user)
+
+    if user == 0:  # root may read everything
+        for folder in [locked.parent, tmp_path, *list(tmp_path.parents)[:2]]:
+            folder.chmod(0o755)
+        monkeypatch.setattr(decode, "check", as_nobody)
+    table = preprocess(config(tmp_path), tmp_path / "out")
+    row = table[table["video"] == "locked.mp4"].drop(columns="frame")
+    assert row.values.tolist() == [["locked.mp4", "locked", "", "train", "failed", "no permission to read the file"]]
+    assert table.loc[table["video"] == "locked.mp4", "frame"].isna().all()
+    assert reasons(table, "good.mp4") == {("kept", "")}
+    (shard,) = (tmp_path / "out" / "shards").iterdir()
+    assert content(shard).equals(content(tmp_path / "alone" / "shards" / shard.name))
+
+
+def test_a_variable_frame_rate_keeps_all_frames_with_the_times_they_are_shown(tmp_path):
+    video_files.write(tmp_path / "in" / "good.mp4", video_files.moving(4))
+    preprocess(config(tmp_path), tmp_path / "alone")
+    times = [0, 40, 160, 200, 233, 500, 510, 1000, 1040, 1500]  # thousandths of a second
+    video_files.write(
+        tmp_path / "in" / "uneven.mp4", video_files.moving(len(times)), times=lambda number: times[number]
+    )
+    table = preprocess(config(tmp_path), tmp_path / "out")
+    rows = table[table["video"] == "uneven.mp4"]
+    assert rows["frame"].tolist() == list(range(len(times)))
+    assert reasons(table, "uneven.mp4") == reasons(table, "good.mp4") == {("kept", "")}
+    index = FrameStore(tmp_path / "out" / "shards").index
+    uneven, good = index[index["person"] == "uneven"], index[index["person"] == "good"]
+    assert np.allclose(uneven["time"], np.array(times) / 1000, atol=1e-6)
+    alone = FrameStore(tmp_path / "alone" / "shards").index
+    pd.testing.assert_frame_equal(good.reset_index(drop=True), alone)
 
 
 def test_a_face_that_leaves_and_comes_back_is_the_same_person_and_a_cut_begins_a_new_clip(made):
@@ -293,7 +340,9 @@ def test_a_killed_run_goes_on_after_its_last_complete_shard(tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     (work,) = out.glob(".preprocess-*")
-    done = {path: path.stat().st_mtime_ns for path in work.glob("*.arrow")}
+    done = {path: path.stat().st_mtime_ns for path in work.glob("0*.arrow")}
+    (work / ".00003.1.tmp.parquet").write_bytes(b"half a ta")
+    (work / ".00003.1.tmp.arrow").write_bytes(b"half a sh")
     assert 2 <= len(done) <= 4 and not (out / "shards").exists()
     preprocess(settings, out)
     for path, time_written in done.items():
@@ -301,7 +350,67 @@ def test_a_killed_run_goes_on_after_its_last_complete_shard(tmp_path):
     preprocess(settings, tmp_path / "undisturbed")
     for path in (tmp_path / "undisturbed" / "shards").iterdir():
         assert content(path).equals(content(out / "shards" / path.name))
+    assert len(list((out / "shards").iterdir())) == 4
     assert not list(out.glob(".preprocess-*"))
+
+
+COUNTED = """
+import sys
+import time
+from pathlib import Path
+from thedit import config
+from thedit.video import crop, track
+from thedit.video.run import preprocess
+
+def counted(function):
+    def call(*arguments):
+        result = function(*arguments)
+        with open(sys.argv[3], "a") as log:
+            log.write(function.__name__ + "\\n")
+        time.sleep(0.01)
+        return result
+    return call
+
+track.Tracker.add = counted(track.Tracker.add)  # workers import this file and count too
+crop.cut = counted(crop.cut)
+if __name__ == "__main__":
+    preprocess(config.load(sys.argv[1]), Path(sys.argv[2]), jobs=2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("clips", "length", "moments", "most"),
+    [
+        pytest.param(8, 10, [70], 20, id="of short clips the two in work are repeated"),
+        pytest.param(1, 80, [70, 140], 40, id="of a long video as many frames as a shard has"),
+    ],
+)
+def test_a_killed_run_of_two_jobs_repeats_at_most_a_shard(tmp_path, clips, length, moments, most):
+    for name in range(clips):
+        video_files.write(tmp_path / "in" / f"{name}.mp4", video_files.moving(length))
+    settings = config(tmp_path, frames_per_shard=40)
+    (tmp_path / "config.yaml").write_text(settings.model_dump_json())
+    (tmp_path / "run.py").write_text(COUNTED)
+    out, log = tmp_path / "out", tmp_path / "log.txt"
+    log.touch()
+    command = [sys.executable, tmp_path / "run.py", tmp_path / "config.yaml", out, log]
+    options = dict(stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": os.getcwd()})
+    for moment in moments:
+        process = subprocess.Popen(command, **options)
+        while len(log.read_text().split()) < moment:
+            assert process.poll() is None
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not (out / "shards").exists()
+    subprocess.run(command, check=True, **options)
+    done = pd.Series(log.read_text().split()).value_counts()  # searches for faces, and pictures cut out
+    assert done.between(80, 80 + most * len(moments)).all()
+    preprocess(settings, tmp_path / "undisturbed")
+    for path in (tmp_path / "undisturbed" / "shards").iterdir():
+        assert content(path).equals(content(out / "shards" / path.name))
+    assert len(FrameStore(out / "shards")) == 80
+    assert [path.name for path in sorted((out / "shards").iterdir())] == ["00000.arrow", "00001.arrow"]
 
 
 def test_a_full_disk_is_one_sentence_and_keeps_what_is_done(tmp_path):
@@ -311,12 +420,12 @@ def test_a_full_disk_is_one_sentence_and_keeps_what_is_done(tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # room for the first shard alone
     try:
-        with pytest.raises(UserError, match=r"00001\.arrow: cannot be written .*; free space"):
+        with pytest.raises(UserError, match=r"parts/00001/00000\.\w+: cannot be written .*; free space"):
             preprocess(settings, tmp_path / "out")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     (work,) = (tmp_path / "out").glob(".preprocess-*")
-    assert sorted(path.name for path in work.iterdir()) == ["00000.arrow", "00000.parquet"]
+    assert sorted(path.name for path in work.glob("0*")) == ["00000.arrow", "00000.parquet"]
     preprocess(settings, tmp_path / "out")
     assert len(FrameStore(tmp_path / "out" / "shards")) == 33
     assert os.path.exists(tmp_path / "out" / "contact_sheet.png")

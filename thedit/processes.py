@@ -22,10 +22,14 @@ _PR_SET_PDEATHSIG = 1
 def die_with_parent() -> None:
     """Ask the kernel to kill this process as soon as its parent ends; Linux only, elsewhere nothing happens.
 
-    Also the ``initializer`` of worker pools, so that no worker outlives a killed command.
+    Also the ``initializer`` of worker pools, so that no worker outlives a killed command. A worker whose command ended
+    while it was starting ends here.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        parent = multiprocessing.parent_process()
+        if parent is not None and not parent.is_alive():
+            os._exit(1)
 
 
 def take_turns_on_gpus(count: int) -> None:

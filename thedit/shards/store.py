@@ -43,7 +43,11 @@ class FrameStore:
     @cached_property
     def index(self) -> pd.DataFrame:
         """Everything but the pictures, a row a frame; vectors are arrays in the cells."""
-        return pa.Table.from_batches(self._batches).drop_columns(list(PICTURES)).to_pandas()
+        return self.table([name for name in self._batches[0].schema.names if name not in PICTURES])
+
+    def table(self, columns: Sequence[str]) -> pd.DataFrame:
+        """Some columns of all frames; vectors are arrays in the cells."""
+        return pa.Table.from_batches(self._batches).select(columns).to_pandas()
 
     @cached_property
     def size(self) -> int:
@@ -65,13 +69,15 @@ class FrameStore:
             self._columns[name] = np.concatenate(parts).reshape(len(self), -1)
         return self._columns[name]
 
+    def label(self, name: str, row: int) -> np.ndarray:
+        """One label (numbers,) of one frame, float32."""
+        _, value = self._cell(name, row)
+        return np.array(value.as_py(), np.float32)
+
     def picture(self, row: int, name: str = "image") -> np.ndarray:
         """Decode ``image`` (S, S, 3) RGB or ``parts`` (S, S) of one frame, uint8."""
-        if not 0 <= row < len(self):
-            raise IndexError(f"row {row} of {len(self)}")
-        shard = int(np.searchsorted(self._ends, row, side="right"))
-        batch = self._batches[shard]
-        encoded = batch.column(name)[row - int(self._ends[shard]) + batch.num_rows].as_buffer()
+        shard, value = self._cell(name, row)
+        encoded = value.as_buffer()
         flag = cv2.IMREAD_COLOR_RGB if name == "image" else cv2.IMREAD_GRAYSCALE
         picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), flag) if encoded.size else None
         if picture is None:
@@ -94,6 +100,14 @@ class FrameStore:
             expression=expression,
             identity=identity,
         )
+
+    def _cell(self, name: str, row: int) -> tuple[int, pa.Scalar]:
+        """The number of a frame's shard, and its value of column ``name``."""
+        if not 0 <= row < len(self):
+            raise IndexError(f"row {row} of {len(self)}")
+        shard = int(np.searchsorted(self._ends, row, side="right"))
+        batch = self._batches[shard]
+        return shard, batch.column(name)[row - int(self._ends[shard]) + batch.num_rows]
 
 
 _REMEDY = "delete it and run 'thedit preprocess' again."

@@ -27,14 +27,15 @@ def draw(shards: Path, out: Path) -> None:
     projects them: x red, y green, z blue.
     """
     store = FrameStore(shards)
-    names = store.index["person"] + "/" + store.index["clip"]
+    index = store.table(["person", "clip", "split"])
+    names = index["person"] + "/" + index["clip"]
     clips = list(dict.fromkeys(names))
     chosen = [clips[number] for number in _spread(len(clips), CLIPS)]
     sheet = Image.new("RGB", (FRAMES * TILE, len(chosen) * (TILE + LABEL)), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
     for line, clip in enumerate(chosen):
         rows = np.flatnonzero(names == clip)
-        split = store.index.at[rows[0], "split"]
+        split = index.at[rows[0], "split"]
         top = line * (TILE + LABEL)
         pen.text((4, top + 2), f"{clip}  ({split}, {len(rows)} frames)".replace("\n", "\\n"), "black", font)
         for column, number in enumerate(_spread(len(rows), FRAMES)):
@@ -54,10 +55,10 @@ def _tile(store: FrameStore, row: int) -> np.ndarray:
     mask = cv2.resize(store.picture(row, "parts"), (TILE, TILE), interpolation=cv2.INTER_NEAREST)
     tint = PART_COLOURS[mask]
     image = np.where(mask[..., None] > 1, (0.65 * image + 0.35 * tint).astype(np.uint8), image)
-    for x, y in store.column("landmarks")[row].reshape(68, 2) * TILE:
+    for x, y in store.label("landmarks", row).reshape(68, 2) * TILE:
         cv2.circle(image, (round(float(x)), round(float(y))), 1, (255, 255, 80), -1, cv2.LINE_AA)
     points = torch.tensor(camera.PIVOT) + torch.cat([torch.zeros(1, 3), AXES * torch.eye(3)])  # (4, 3)
-    ends = camera.project(points, torch.from_numpy(store.column("camera")[row])) * TILE  # (4, 2)
+    ends = camera.project(points, torch.from_numpy(store.label("camera", row))) * TILE  # (4, 2)
     origin, *tips = [tuple(round(value) for value in end) for end in ends.tolist()]
     for tip, colour in zip(tips, AXIS_COLOURS):
         cv2.arrowedLine(image, origin, tip, colour, 2, cv2.LINE_AA, tipLength=0.2)

@@ -1,7 +1,9 @@
 """The whole of preprocessing: plan shards, process their segments in parallel, write each shard when it is complete.
 
 Finished shards wait in a hidden folder beside the result, under a name that changes with anything that they depend on,
-so that a run that was killed goes on after the last complete shard. At the end they become the result together.
+and what is done of unfinished ones beside them, so that a run that was killed goes on from there: it searches and cuts
+out again at most as many frames as a shard has, whatever the number of jobs. At the end the shards become the result
+together.
 """
 
 import json
@@ -27,9 +29,11 @@ from thedit.processes import die_with_parent
 from thedit.shards import writer
 from thedit.video import decode, people
 from thedit.video.contact_sheet import draw
+from thedit.video.progress import Progress
 from thedit.video.segment import Result, Row, Segment, failure, process
 from thedit.video.spec import Inputs, Spec, collect, load
 
+PARTS = "parts"  # folder of what is done of segments
 QA = pa.schema(
     [
         ("video", pa.string()),
@@ -64,6 +68,8 @@ def preprocess(config: Config, out: Path, jobs: int = 1) -> pd.DataFrame:
     key = digest([parts, spec.model_dump(), _stamps(inputs)])
     work = out / f".preprocess-{key}"
     work.mkdir(parents=True, exist_ok=True)
+    for unfinished in work.rglob(".*.tmp*"):  # a killed run's
+        unfinished.unlink()
     _process_all(shards, settings, inputs.root, spec, work, described, jobs)
     rows = [pq.read_table(path, schema=QA) for path in sorted(work.glob("*.parquet"))]
     table = pa.concat_tables([pa.Table.from_pylist([asdict(row) for row in failures], QA), *rows])
@@ -120,31 +126,46 @@ def _process_all(
     todo = {number: shard for number, shard in enumerate(shards) if not (work / f"{number:05d}.parquet").exists()}
     total = sum(segment.stop - segment.first for shard in shards for segment in shard)
     left = sum(segment.stop - segment.first for shard in todo.values() for segment in shard)
-    arguments = [(segment, settings, root, spec.faces == "all") for shard in todo.values() for segment in shard]
+    every = max(1, settings.frames_per_shard // jobs)  # a job loses at most so many frames when it is killed
+    progress = {
+        number: [Progress(work / PARTS / f"{number:05d}" / f"{index:05d}", every) for index in range(len(shard))]
+        for number, shard in todo.items()
+    }
+    arguments = [
+        (segment, settings, root, spec.faces == "all", kept)
+        for number, shard in todo.items()
+        for segment, kept in zip(shard, progress[number])
+    ]
     with tqdm(total=total, initial=total - left, unit="frame", desc="preprocess") as bar:
-        results = _results(arguments, jobs)
+        finished = _finish_all(arguments, jobs)
         for number, shard in todo.items():
-            done: list[Result] = []
-            for segment in shard:
-                done.append(next(results))
-                bar.update(segment.stop - segment.first)
-            _write(work, number, shard, done, described)
+            for _ in shard:
+                bar.update(next(finished))
+            _write(work, number, shard, [kept.load("result") for kept in progress[number]], described)
+            shutil.rmtree(work / PARTS / f"{number:05d}")
 
 
-def _results(arguments: list[tuple], jobs: int) -> Iterator[Result]:
-    """Results in order; at most two segments a process are in memory at a time."""
+def _finish_all(arguments: list[tuple], jobs: int) -> Iterator[int]:
+    """Finish the segments in parallel; the number of frames of each, in order."""
     if jobs == 1:
         _prepare()
-        yield from (process(*values) for values in arguments)
+        yield from (_finish(*values) for values in arguments)
         return
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _prepare) as pool:
-        pending: deque[Future[Result]] = deque()
+        pending: deque[Future[int]] = deque()
         for values in arguments:
-            pending.append(pool.submit(process, *values))
+            pending.append(pool.submit(_finish, *values))
             if len(pending) >= 2 * jobs:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
+
+
+def _finish(segment: Segment, settings: Preprocess, root: Path, every_face: bool, progress: Progress) -> int:
+    """Do what ``progress`` does not hold yet of a segment, and keep the result there; the segment's length."""
+    if not progress.has("result"):
+        progress.save("result", process(segment, settings, root, every_face, progress=progress))
+    return segment.stop - segment.first
 
 
 def _prepare() -> None:
@@ -174,6 +195,7 @@ def _write(work: Path, number: int, shard: list[Segment], done: list[Result], de
 
 def _publish(work: Path, out: Path) -> None:
     """The shards of ``work`` replace those of ``out``; what earlier configurations left behind goes."""
+    shutil.rmtree(work / PARTS, ignore_errors=True)
     for path in [*work.glob("*.parquet"), *work.glob("*.safetensors")]:
         path.unlink()
     shutil.rmtree(out / "shards", ignore_errors=True)

@@ -16,6 +16,7 @@ from thedit.files import sha256
 from thedit.shards.writer import Frame
 from thedit.video import backends, clips, crop, decode, parts, pose, truth
 from thedit.video.backends.dlib import DlibEmbedding
+from thedit.video.progress import Progress
 from thedit.video.shots import Shots
 from thedit.video.smooth import FACE, frame_rate, smooth
 from thedit.video.spec import Source
@@ -73,18 +74,49 @@ class _Draft:
 
 
 def process(
-    segment: Segment, settings: Preprocess, root: Path, every_face: bool, count: Callable[[], object] = lambda: None
+    segment: Segment,
+    settings: Preprocess,
+    root: Path,
+    every_face: bool,
+    count: Callable[[], object] = lambda: None,
+    progress: Progress | None = None,
 ) -> Result:
     """Turn a segment into frames and QA rows; whatever is wrong with the input ends as a reason in the rows.
 
-    ``count`` is called after the search for faces in each frame that decodes, which is most of the work.
+    ``count`` is called after the search for faces in each frame that decodes, which is most of the work. What
+    ``progress`` holds is not done again.
     """
-    source = segment.source
+    progress = progress or Progress()
     try:
-        digest = _digest(source.paths)
-        found, times, size = _observe(segment, settings, every_face, count)
+        digest = _digest(segment.source.paths)
+        fitted = progress.load("fitted")
+        if fitted is None:
+            fitted = _fit(segment, settings, root, every_face, count, progress)
+            if segment.stop - segment.first > progress.every:
+                progress.save("fitted", fitted)
     except decode.UnreadableError as error:
-        return Result([], [failure(source, str(error))], "", {})
+        return Result([], [failure(segment.source, str(error))], "", {})
+    drafts, rows = fitted
+    frames, embeddings = _cut_out(segment, drafts, settings, every_face, progress)
+    return Result(frames, rows, digest, embeddings)
+
+
+def failure(source: Source, reason: str) -> Row:
+    """The QA row of an input that gives nothing at all."""
+    return Row(source.name, source.person, "", source.split, None, "failed", reason)
+
+
+def _fit(
+    segment: Segment,
+    settings: Preprocess,
+    root: Path,
+    every_face: bool,
+    count: Callable[[], object],
+    progress: Progress,
+) -> tuple[list[_Draft], list[Row]]:
+    """Find the faces and fit them: drafts of the frames to be kept, and the rows of all frames."""
+    source = segment.source
+    found, times, size = _observe(segment, settings, every_face, count, progress)
     rows: list[Row] = []
     drafts: list[_Draft] = []
     for clip in found:
@@ -104,24 +136,24 @@ def process(
             rows.append(Row(source.name, source.person, "", source.split, number, "failed", "does not decode"))
         elif number not in seen:
             rows.append(Row(source.name, source.person, "", source.split, number, "dropped", "no face found"))
-    frames, embeddings = _cut_out(segment, drafts, settings, every_face)
-    return Result(frames, sorted(rows, key=lambda row: (row.frame or 0, row.person)), digest, embeddings)
-
-
-def failure(source: Source, reason: str) -> Row:
-    """The QA row of an input that gives nothing at all."""
-    return Row(source.name, source.person, "", source.split, None, "failed", reason)
+    return drafts, sorted(rows, key=lambda row: (row.frame or 0, row.person))
 
 
 def _observe(
-    segment: Segment, settings: Preprocess, every_face: bool, count: Callable[[], object]
+    segment: Segment, settings: Preprocess, every_face: bool, count: Callable[[], object], progress: Progress
 ) -> tuple[list[clips.Clip], dict[int, float], tuple[int, int]]:
     """First pass: clips of faces, the time of every frame that decodes, and the picture's width and height."""
     tracker = Tracker(_detector(settings.detector), _landmarker(settings.landmarks), settings.min_face)
     shots, cuts = Shots(), []
     times: dict[int, float] = {}
     size = (0, 0)
-    for picture in decode.read(segment.source, range(segment.first, segment.stop), ANALYSED):
+    first = segment.first
+    if kept := progress.load("seen"):
+        first, tracker.state, shots, cuts, times, size = kept
+    for picture in decode.read(segment.source, range(first, segment.stop), ANALYSED):
+        if picture.number - first >= progress.every:
+            first = picture.number
+            progress.save("seen", (first, tracker.state, shots, cuts, times, size))
         times[picture.number] = picture.time
         height, width = picture.pixels.shape[:2]
         size = (round(width / picture.scale), round(height / picture.scale))
@@ -179,7 +211,7 @@ def _label(
 
 
 def _cut_out(
-    segment: Segment, drafts: list[_Draft], settings: Preprocess, every_face: bool
+    segment: Segment, drafts: list[_Draft], settings: Preprocess, every_face: bool, progress: Progress
 ) -> tuple[list[Frame], dict[tuple[str, str], np.ndarray]]:
     """Second pass: the frames with their pictures, in the drafts' order, and if asked an embedding a clip."""
     if not drafts:
@@ -194,7 +226,15 @@ def _cut_out(
             best[frame.person, frame.clip] = index
     frames: dict[int, Frame] = {}
     embeddings: dict[tuple[str, str], np.ndarray] = {}
-    for picture in decode.read(segment.source, range(min(by_number), max(by_number) + 1)):
+    first = min(by_number)
+    while kept := progress.load(f"pictures{first}"):
+        first, some, embeddings = kept
+        frames |= some
+    for picture in decode.read(segment.source, range(first, max(by_number) + 1)):
+        if picture.number - first >= progress.every:
+            some = {index: frame for index, frame in frames.items() if frame.frame >= first}
+            progress.save(f"pictures{first}", (picture.number, some, embeddings))
+            first = picture.number
         for index in by_number.get(picture.number, []):
             frame = drafts[index].frame
             image = crop.cut(picture.pixels, frame.box, settings.size)  # (S, S, 3)

@@ -46,6 +46,15 @@ class Tracker:
         self._active: list[Track] = []
         self._since = EVERY
 
+    @property
+    def state(self) -> tuple[list[Track], list[Track], int]:
+        """All that it remembers: another tracker that is given this goes on in the same way."""
+        return self.tracks, self._active, self._since
+
+    @state.setter
+    def state(self, state: tuple[list[Track], list[Track], int]) -> None:
+        self.tracks, self._active, self._since = state
+
     def cut(self) -> None:
         """A new shot begins: nobody is followed into it."""
         self._active = []
