@@ -25,7 +25,7 @@ def draw(config: Config, store: FrameStore, most: int = 5) -> Image.Image:
         pictures = [_prediction(config, method, protocol, shown) for method in config.methods]
         given = [store.picture(shown["source_row"]), store.picture(shown["driver_row"])]
         rows.append([*given, _truth(config, store, frames, middle), *pictures])
-    names = [method.replace("planedict-", "planedict\n") for method in config.methods]
+    names = [method.replace("-", "\n", 1) for method in config.methods]
     return Grid(columns=["source", "driver", "truth", *names], cell=128, column_breaks=[1, 2, 3]).draw(rows)
 
 
