@@ -196,17 +196,17 @@ def test_the_perceptual_pyramid_is_zero_for_equal_pictures_alone():
 
 @pytest.mark.parametrize("name", ["fomm", "lia", "coefficient-triplanes", "planedict"])
 def test_each_network_learns(name):
-    """Thirty steps on one batch reduce the pictures' squared error to less than a third."""
+    """Sixty steps on one batch reduce the pictures' squared error to less than a fifth."""
     torch.manual_seed(0)
     method = SPECS[name].build("tiny", SIZE)
     optimiser = torch.optim.Adam(method.parameters(), 4e-3, betas=(0.0, 0.99))
     batch = pairs(2, SIZE)
     before = reconstruction_error(method, batch)
-    for step in range(30):
+    for step in range(60):
         optimiser.zero_grad()
         sum(method.losses(batch, step).values()).backward()
         optimiser.step()
-    assert reconstruction_error(method, batch) < before / 3
+    assert reconstruction_error(method, batch) < before / 5
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Video files made for the tests: a real face (the astronaut that scikit-image carries) on a grey wall."""
+"""Video files made for the tests, a real face (skimage's astronaut) on a grey wall, and data sets of them."""
 
 from collections.abc import Callable, Iterable
 from fractions import Fraction
@@ -7,7 +7,10 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+import pyarrow as pa
 import skimage.data
+
+from thedit.config import Config
 
 
 def portrait() -> np.ndarray:
@@ -75,3 +78,15 @@ def write_sound(path: Path) -> Path:
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
+
+
+def config(folder: Path, spec: str = 'videos: "*.mp4"', **settings) -> Config:
+    """A data set of all videos in ``folder``/in."""
+    path = folder / "spec.yaml"
+    path.write_text(f"title: Test\nroot: {folder / 'in'}\n{spec}\n")
+    return Config(data={"name": "test", "spec": str(path), "preprocess": {"size": 64, **settings}})
+
+
+def content(shard: Path) -> pa.RecordBatch:
+    """A shard without its metadata, in which the version of the code may differ from minute to minute."""
+    return pa.ipc.open_file(shard.read_bytes()).get_batch(0)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from thedit.methods.planedict import PlaneDict, Source
+from thedit.methods.planedict import PlaneDict
 from thedit.model.network import Codes
 from thedit.model.synthesis import Linear, activate
 from thedit.shards.batch import FrameBatch
@@ -20,8 +20,9 @@ from thedit.shards.batch import FrameBatch
 class CoefficientTriplanes(PlaneDict):
     """Tri-planes of the source, displaced by a generator that sees only the driver's expression coefficients.
 
-    ``options`` as in `PlaneDict`. Identity cannot leak through the coefficients, so that neither the cross-identity
-    step nor the augmentation of the driving picture is needed, nor pictures without motion, nor a narrow motion code.
+    ``options`` as in `PlaneDict`. Identity cannot leak through the coefficients, so that nothing is needed that keeps
+    it from doing so: no cross-identity step, no other view of the driver, no changes of it, no pictures without motion,
+    no loss on what motion codes share, no narrow motion code.
     """
 
     def __init__(self, preset: str, size: int, **options: Any):
@@ -36,19 +37,15 @@ class CoefficientTriplanes(PlaneDict):
         code = self.options.motion_code
         self.mapping = nn.ModuleList([Linear(52, code), Linear(code, code)])
 
-    def motion(self, expression: Tensor) -> Tensor:
-        """Expression coefficients (B, 52) in [0, 1] -> motion codes (B, M)."""
-        first, second = self.mapping
-        return second(activate(first(2 * expression - 1)))
+    def codes(self, frames: FrameBatch) -> Codes:
+        """Identity codes of B pictures and motion codes of their expressions."""
+        return Codes(self.network.encode(frames.image).identity, self.motion_code(frames))
 
-    def drive(self, code: Source, driving: FrameBatch, camera: Tensor) -> Tensor:
-        """The sources with the driver's expression, seen by ``camera`` (B, 25): pictures (B, 3, S, S) in [-1, 1]."""
-        motion = self.motion(driving.expression)
-        planes = self.network.planes(code.planes, motion)
-        return self.network.view(planes, Codes(code.codes.identity, motion), camera).full.clamp(-1, 1)
+    def motion_code(self, driving: FrameBatch) -> Tensor:
+        """Motion codes (B, M) of the expression coefficients of B frames."""
+        first, second = self.mapping
+        return second(activate(first(2 * driving.expression - 1)))
 
     def _encode_both(self, source: FrameBatch, driving: FrameBatch) -> tuple[Codes, Codes]:
-        identity = self.network.encode(torch.cat([source.image, driving.image])).identity
-        motion = self.motion(torch.cat([source.expression, driving.expression]))
-        b = len(source)
-        return Codes(identity[:b], motion[:b]), Codes(identity[b:], motion[b:])
+        first, second = self.network.encode(torch.cat([source.image, driving.image])).identity.chunk(2)
+        return Codes(first, self.motion_code(source)), Codes(second, self.motion_code(driving))

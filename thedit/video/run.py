@@ -33,7 +33,7 @@ from thedit.video.progress import Progress
 from thedit.video.segment import Result, Row, Segment, failure, process
 from thedit.video.spec import Inputs, Spec, collect, load
 
-PARTS = "parts"  # folder of what is done of segments
+SEGMENTS = "segments"  # folder of what is done of unfinished shards
 QA = pa.schema(
     [
         ("video", pa.string()),
@@ -128,7 +128,7 @@ def _process_all(
     left = sum(segment.stop - segment.first for shard in todo.values() for segment in shard)
     every = max(1, settings.frames_per_shard // jobs)  # a job loses at most so many frames when it is killed
     progress = {
-        number: [Progress(work / PARTS / f"{number:05d}" / f"{index:05d}", every) for index in range(len(shard))]
+        number: [Progress(work / SEGMENTS / f"{number:05d}" / f"{index:05d}", every) for index in range(len(shard))]
         for number, shard in todo.items()
     }
     arguments = [
@@ -142,7 +142,7 @@ def _process_all(
             for _ in shard:
                 bar.update(next(finished))
             _write(work, number, shard, [kept.load("result") for kept in progress[number]], described)
-            shutil.rmtree(work / PARTS / f"{number:05d}")
+            shutil.rmtree(work / SEGMENTS / f"{number:05d}")
 
 
 def _finish_all(arguments: list[tuple], jobs: int) -> Iterator[int]:
@@ -195,7 +195,7 @@ def _write(work: Path, number: int, shard: list[Segment], done: list[Result], de
 
 def _publish(work: Path, out: Path) -> None:
     """The shards of ``work`` replace those of ``out``; what earlier configurations left behind goes."""
-    shutil.rmtree(work / PARTS, ignore_errors=True)
+    shutil.rmtree(work / SEGMENTS, ignore_errors=True)
     for path in [*work.glob("*.parquet"), *work.glob("*.safetensors")]:
         path.unlink()
     shutil.rmtree(out / "shards", ignore_errors=True)
