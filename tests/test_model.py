@@ -39,6 +39,7 @@ ABLATIONS = [
     {"grid": 4},
     {"motion_condition": "fused"},
     {"motion_code": 8},
+    {"identity_maps": (4, 8)},
     {"super_resolution": False},
     {"augment_driving": False},
     {"driving_view": "face"},
@@ -62,10 +63,11 @@ def method():
 
 def test_planes_without_factors_are_canonical_plus_identity(method):
     network = method.network
-    code = network.encode(frames(2, SIZE).image).identity
-    still = network.still(code)
+    batch = frames(2, SIZE)
+    code = network.encode(batch.image)
+    still = network.still(code, batch.camera)
     moved = still + network.motion.combine(torch.zeros(2, 5, 8, 8))
-    assert torch.equal(moved, network.canonical + network.identity(code))
+    assert torch.equal(moved, network.canonical + network.identity(code.identity))
 
 
 def test_without_motion_the_driver_changes_nothing():
@@ -74,7 +76,7 @@ def test_without_motion_the_driver_changes_nothing():
     pictures = []
     for motion in (codes.motion, codes.motion + 1):
         torch.manual_seed(0)
-        _, made = method._forward(codes, motion, frames(2, SIZE).camera, 0)
+        _, made = method._forward(codes, frames(2, SIZE).camera, motion, frames(2, SIZE).camera, 0)
         pictures.append(made.full)
     assert torch.equal(*pictures)
 

@@ -11,7 +11,6 @@ from thedit.figures.cast import Cast
 from thedit.figures.grid import Grid, notice
 from thedit.methods.planedict import PlaneDict
 from thedit.model.dictionary import PlaneDictionary
-from thedit.model.network import Codes
 
 SIGMAS = 2.0
 
@@ -40,7 +39,7 @@ def draw(cast: Cast, most: int = 10) -> Image.Image:
     code = method.encode(cast.store.batch([source]).to(device))
     view = torch.from_numpy(cast.store.column("camera")[[source]]).to(device)
     middle = factors.mean(dim=0, keepdim=True)  # (1, N, U, U)
-    style = Codes(code.codes.identity, motion.mean(dim=0, keepdim=True))
+    style = code.codes._replace(motion=motion.mean(dim=0, keepdim=True))
 
     def face(moved: Tensor) -> np.ndarray:
         planes = (code.planes + dictionary.combine(moved)).unflatten(1, (3, -1))

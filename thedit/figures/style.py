@@ -17,7 +17,7 @@ matplotlib.rc("ytick", color="#222222")
 matplotlib.rc("legend", frameon=False)
 
 PALETTE = {
-    "model": ["#1f5fa8"],
+    "model": ["#1f5fa8", "#143d6b"],
     "ablation": ["#7fb0de", "#a9cbe8", "#5b93c7", "#c6dcf0", "#3f7fb8"],
     "baseline": ["#d98c3f", "#7aa861", "#b3658f", "#c9b13c"],
     "bound": ["#b5b5b5", "#8d8d8d"],

@@ -8,7 +8,6 @@ driving frame's landmarks, mapped to motion planes without a dictionary.
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from thedit.methods.planedict import PlaneDict
@@ -39,7 +38,7 @@ class CoefficientTriplanes(PlaneDict):
 
     def codes(self, frames: FrameBatch) -> Codes:
         """Identity codes of B pictures and motion codes of their expressions."""
-        return Codes(self.network.encode(frames.image).identity, self.motion_code(frames))
+        return self.network.encode(frames.image)._replace(motion=self.motion_code(frames))
 
     def motion_code(self, driving: FrameBatch) -> Tensor:
         """Motion codes (B, M) of the expression coefficients of B frames."""
@@ -47,5 +46,4 @@ class CoefficientTriplanes(PlaneDict):
         return second(activate(first(2 * driving.expression - 1)))
 
     def _encode_both(self, source: FrameBatch, driving: FrameBatch) -> tuple[Codes, Codes]:
-        first, second = self.network.encode(torch.cat([source.image, driving.image])).identity.chunk(2)
-        return Codes(first, self.motion_code(source)), Codes(second, self.motion_code(driving))
+        return self.codes(source), self.codes(driving)

@@ -45,12 +45,12 @@ class PlaneDict(Method):
     def encode(self, source: FrameBatch) -> Source:
         """Codes and still planes of B sources."""
         codes = self.codes(source)
-        return Source(codes, self.network.still(codes.identity))
+        return Source(codes, self.network.still(codes, source.camera))
 
     def codes(self, frames: FrameBatch) -> Codes:
-        """Identity and motion codes of B frames."""
+        """Identity and motion codes of B frames, and maps."""
         codes = self.network.encode(frames.image)
-        return codes if self.options.driving_view == "picture" else Codes(codes.identity, self.motion_code(frames))
+        return codes if self.options.driving_view == "picture" else codes._replace(motion=self.motion_code(frames))
 
     def motion_code(self, driving: FrameBatch) -> Tensor:
         """Motion codes (B, M) of B frames."""
@@ -64,7 +64,7 @@ class PlaneDict(Method):
         """The sources with the driver's motion, seen by ``camera`` (B, 25): pictures (B, 3, S, S) in [-1, 1]."""
         motion = self.network.condition(code.codes.motion, self.motion_code(driving))
         planes = self.network.planes(code.planes, motion)
-        return self.network.view(planes, Codes(code.codes.identity, motion), camera).full.clamp(-1, 1)
+        return self.network.view(planes, code.codes._replace(motion=motion), camera).full.clamp(-1, 1)
 
     def losses(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:
         """The weighted losses of step ``step``: of pairs from one person, or every so often of two people."""
@@ -86,7 +86,7 @@ class PlaneDict(Method):
         alone = round(o.reconstruction * len(source))
         target = _replace_first(target, source, alone)
         codes, target_codes = self._encode_both(source, target)
-        planes, pictures = self._forward(codes, target_codes.motion, target.camera, step)
+        planes, pictures = self._forward(codes, source.camera, target_codes.motion, target.camera, step)
         error = (pictures.full - target.image).abs()  # (B, 3, S, S)
         small = functional.interpolate(target.image, pictures.rendered.shape[-2:], mode="area")
         inside = target.parts > PARTS["face"]  # (B, 1, S, S)
@@ -106,7 +106,7 @@ class PlaneDict(Method):
         """The source, moved as somebody else, must keep its identity; there is no true picture."""
         o = self.options
         codes, other_codes = self._encode_both(source, other)
-        planes, pictures = self._forward(codes, other_codes.motion, other.camera, step)
+        planes, pictures = self._forward(codes, source.camera, other_codes.motion, other.camera, step)
         again = self.network.encode(pictures.full).identity
         losses = {
             "cross_code": o.cross_code * (again - codes.identity).abs().mean(),
@@ -129,16 +129,19 @@ class PlaneDict(Method):
             pictures += [self._driving_view(frames) for frames in (source, driving)]
         codes, b = self.network.encode(torch.cat(pictures)), len(source)
         identity, motion = codes.identity[: 2 * b], codes.motion[-2 * b :]
-        return Codes(identity[:b], motion[:b]), Codes(identity[b:], motion[b:])
+        maps = {side: features[:b] for side, features in codes.maps.items()}
+        return Codes(identity[:b], motion[:b], maps), Codes(identity[b:], motion[b:], {})
 
-    def _forward(self, codes: Codes, driving: Tensor, camera: Tensor, step: int) -> tuple[Tensor, Pictures]:
-        """Planes and pictures of sources in the driving motion (B, M)."""
+    def _forward(
+        self, codes: Codes, taken: Tensor, driving: Tensor, camera: Tensor, step: int
+    ) -> tuple[Tensor, Pictures]:
+        """Planes and pictures of sources, taken by cameras (B, 25), in the driving motion (B, M)."""
         motion = self.network.condition(codes.motion, driving)
         if self.options.motion_dropout:
             motion = motion * (torch.rand(len(motion), 1, device=motion.device) >= self.options.motion_dropout)
-        planes = self.network.planes(self.network.still(codes.identity), motion)
+        planes = self.network.planes(self.network.still(codes, taken), motion)
         size = self.network.neural_size(step)
-        return planes, self.network.view(planes, Codes(codes.identity, motion), camera, size, jitter=True)
+        return planes, self.network.view(planes, codes._replace(motion=motion), camera, size, jitter=True)
 
     def _roughness(self, planes: Tensor) -> Tensor:
         """Mean squared difference of the density at points `SMOOTHNESS_DISTANCE` apart."""

@@ -13,23 +13,30 @@ from thedit.model.synthesis import Conv, Linear
 class Encoder(nn.Module):
     """A picture to a code, through residual blocks that halve the side down to 4 x 4.
 
-    The feature map of side r has min(width / r, limit) channels; the depth follows from the picture's side.
+    The feature map of side r has min(width / r, limit) channels; the depth follows from the picture's side. Those of
+    the sides ``maps`` are handed out as well.
     """
 
-    def __init__(self, size: int, code: int, width: int, limit: int):
+    def __init__(self, size: int, code: int, width: int, limit: int, maps: tuple[int, ...] = ()):
         super().__init__()
         sides = [size // 2**k for k in range(int(math.log2(size)) - 1)]  # size, size / 2, ..., 4
-        channels = [min(width // side, limit) for side in sides]
+        self.channels = {side: min(width // side, limit) for side in sides}
+        channels = list(self.channels.values())
         self.stem = Conv(3, channels[0], 1)
         self.blocks = nn.Sequential(*(ResidualBlock(*pair) for pair in itertools.pairwise(channels)))
         self.head = Linear(channels[-1] * 16, code)
+        self.maps = maps
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Pictures (B, 3, S, S) in [-1, 1] -> codes (B, code)."""
+    def forward(self, image: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
+        """Pictures (B, 3, S, S) in [-1, 1] -> codes (B, code), and feature maps (B, channels, side, side) by side."""
         x = self.stem(image.contiguous(memory_format=torch.channels_last))
-        x = self.blocks(x)  # (B, channels, 4, 4)
-        return self.head(x.flatten(1)).float()
+        maps = {}
+        for block in self.blocks:
+            x = block(x)
+            if x.shape[-1] in self.maps:
+                maps[x.shape[-1]] = x
+        return self.head(x.flatten(1)).float(), maps
 
 
 class ResidualBlock(nn.Module):

@@ -3,6 +3,7 @@
 Shapes: B batch, S side of the pictures, F channels of a plane, R side of the planes, n side of the rendered picture.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from thedit.errors import UserError
 from thedit.model.dictionary import FreePlanes, FusedMotion, PlaneDictionary
 from thedit.model.encoder import Encoder
+from thedit.model.lift import Lift
 from thedit.model.options import Options
 from thedit.model.renderer import Renderer, SuperResolution
 from thedit.model.synthesis import Synthesis
@@ -21,6 +23,7 @@ class Codes(NamedTuple):
 
     identity: Tensor  # (B, identity_code)
     motion: Tensor  # (B, motion_code)
+    maps: dict[int, Tensor]  # feature maps (B, C, side, side) of the sides `Options.identity_maps`
 
 
 class Pictures(NamedTuple):
@@ -43,8 +46,12 @@ class Network(nn.Module):
         o = self.options = options
         self.size = size
         channels = 3 * o.plane_channels
-        self.encoder = Encoder(size, o.identity_code + o.motion_code, o.encoder_width, o.limit)
+        code = o.identity_code + o.motion_code
+        self.encoder = Encoder(size, code, o.encoder_width, o.limit, o.identity_maps)
         self.identity = Synthesis(o.identity_code, channels, o.plane_size, o.width, o.limit)
+        self.lift = nn.ModuleDict(
+            {str(n): Lift(self.encoder.channels[n], self.identity.channels[n], n) for n in o.identity_maps}
+        )
         planes = torch.randn(1, channels, o.plane_size, o.plane_size)
         self.canonical = nn.Parameter(0.1 * planes) if o.canonical else None
         self.fusion = FusedMotion(o.motion_code) if o.motion_condition == "fused" else None
@@ -57,18 +64,19 @@ class Network(nn.Module):
             self.motion = FreePlanes(o.motion_code, channels, o.grid, o.plane_size, o.width, o.limit)
         self.renderer = Renderer(o.plane_channels, o.hidden, o.coarse, o.fine)
         self.super_resolution = (
-            SuperResolution(o.plane_channels, o.identity_code + o.motion_code, o.neural_size, size, o.super_widths)
-            if o.super_resolution
-            else None
+            SuperResolution(o.plane_channels, code, o.neural_size, size, o.super_widths) if o.super_resolution else None
         )
 
     def encode(self, image: Tensor) -> Codes:
-        """Pictures (B, 3, S, S) in [-1, 1] -> identity and motion codes."""
-        return Codes(*self.encoder(image).split([self.options.identity_code, self.options.motion_code], dim=1))
+        """Pictures (B, 3, S, S) in [-1, 1] -> identity and motion codes, and maps."""
+        code, maps = self.encoder(image)
+        identity, motion = code.split([self.options.identity_code, self.options.motion_code], dim=1)
+        return Codes(identity, motion, maps)
 
-    def still(self, identity: Tensor) -> Tensor:
-        """P_c + dP_id (B, 3F, R, R): a person's planes before any motion."""
-        planes = self.identity(identity)
+    def still(self, source: Codes, labels: Tensor) -> Tensor:
+        """P_c + dP_id (B, 3F, R, R): a person's planes before any motion, of a picture taken by cameras (B, 25)."""
+        lifted = {side: self.lift[str(side)](features, labels) for side, features in source.maps.items()}
+        planes = self.identity(source.identity, lifted)
         return planes if self.canonical is None else planes + self.canonical
 
     def condition(self, source: Tensor, driving: Tensor) -> Tensor:
@@ -94,7 +102,7 @@ class Network(nn.Module):
         if self.super_resolution is None:
             return Pictures(_resize(rendered, self.size), rendered)
         low = _resize(features, self.options.neural_size)
-        full = self.super_resolution(low, 2 * low[:, :3] - 1, torch.cat(style, dim=1))
+        full = self.super_resolution(low, 2 * low[:, :3] - 1, torch.cat([style.identity, style.motion], dim=1))
         return Pictures(full, rendered)
 
     def neural_size(self, step: int) -> int:
@@ -116,6 +124,9 @@ def _check(size: int, o: Options) -> None:
     for name, side in sides.items():
         if side < 4 or side & (side - 1):
             raise UserError(f"{name}: is {side}, but must be a power of two of at least 4.")
+    offered = [2**k for k in range(2, int(math.log2(min(o.plane_size, size // 2))) + 1)]
+    if wrong := set(o.identity_maps) - set(offered):
+        raise UserError(f"identity_maps: has {min(wrong)}, but may have {', '.join(map(str, offered))} only.")
     if o.grid > o.plane_size:
         raise UserError(f"grid: is {o.grid}, but must not exceed plane_size {o.plane_size}.")
     if o.neural_start > o.neural_size:

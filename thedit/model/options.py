@@ -14,6 +14,10 @@ class Options(Section):
     """Sizes, parts and losses of the plane-dictionary network; the defaults are those of the paper preset."""
 
     identity_code: Positive = Field(512, description="numbers of the identity code")
+    identity_maps: tuple[Positive, ...] = Field(
+        (),
+        description="sides of the encoder's feature maps that the identity planes are made of beside the code",
+    )
     motion_code: Positive = Field(512, description="numbers of the motion code")
     motion_condition: Literal["driving", "fused"] = Field(
         "driving", description="driving: the driver's motion code alone; fused: it is first fused with the source's"

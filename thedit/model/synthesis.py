@@ -118,10 +118,16 @@ class SynthesisBlock(nn.Module):
         self.output = StyledMaps(channels, outputs, style)
         self.up = up
 
-    def forward(self, x: Tensor, skip: Tensor | None, style: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (B, I, H, H) and output maps (B, outputs, H, H) -> both at the block's side."""
+    def forward(
+        self, x: Tensor, skip: Tensor | None, style: Tensor, added: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Features (B, I, H, H) and output maps (B, outputs, H, H) -> both at the block's side.
+
+        ``added``, of the block's side and channels, is added to the features between the convolutions.
+        """
         first, second, output = together([self.first.affine, self.second.affine, self.output.affine], style)
-        x = self.second(self.first(x, first), second)
+        x = self.first(x, first)
+        x = self.second(x if added is None else x + added, second)
         maps = self.output(x, output).float()
         if skip is not None:
             maps = maps + (upsample(skip) if self.up else skip)
@@ -137,19 +143,21 @@ class Synthesis(nn.Module):
     def __init__(self, style: int, outputs: int, size: int, width: int, limit: int):
         super().__init__()
         sides = [2**k for k in range(2, int(math.log2(size)) + 1)]
-        channels = [min(width // side, limit) for side in sides]
-        self.start = nn.Parameter(torch.randn(1, channels[0], 4, 4))
+        self.channels = {side: min(width // side, limit) for side in sides}
+        self.start = nn.Parameter(torch.randn(1, self.channels[4], 4, 4))
         self.blocks = nn.ModuleList(
-            SynthesisBlock(channels[max(i - 1, 0)], channels[i], outputs, style, up=i > 0) for i in range(len(sides))
+            SynthesisBlock(self.channels[max(side // 2, 4)], self.channels[side], outputs, style, up=side > 4)
+            for side in sides
         )
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, style: Tensor) -> Tensor:
-        """(B, S) -> (B, outputs, size, size)."""
+    def forward(self, style: Tensor, added: dict[int, Tensor] | None = None) -> Tensor:
+        """(B, S) -> (B, outputs, size, size). ``added``: what is added to the features of a block, by its side."""
+        added = added or {}
         x = self.start.expand(len(style), -1, -1, -1).contiguous(memory_format=torch.channels_last)
-        x, maps = self.blocks[0](x, None, style)
-        for block in self.blocks[1:]:
-            x, maps = block(x, maps, style)
+        x, maps = self.blocks[0](x, None, style, added.get(4))
+        for side, block in [*zip(self.channels, self.blocks)][1:]:
+            x, maps = block(x, maps, style, added.get(side))
         return maps
 
 
