@@ -85,14 +85,14 @@ def test_the_command_makes_a_video_and_says_what_it_cost(folder, weights, tmp_pa
     assert list(out.parent.iterdir()) == [out]
 
 
-@pytest.mark.parametrize("said", ["annyheads", None], ids=["said", "not said"])
-def test_landmarks_are_found_as_the_weights_say_or_by_dlib(folder, weights, tmp_path, monkeypatch, said):
-    change(weights, tmp_path / "weights.safetensors", landmarks=said)
-    asked, landmarker = set(), segment._landmarker
-    monkeypatch.setattr(segment, "_landmarker", lambda name: asked.add(name) or landmarker(name))
+@pytest.mark.parametrize("said", [("annyheads", "dlib"), ("dlib", "annyheads")], ids=str)
+def test_faces_are_labelled_by_the_networks_that_the_weights_name(folder, weights, tmp_path, monkeypatch, said):
+    change(weights, tmp_path / "weights.safetensors", landmarks=said[0], pose=said[1])
+    asked, landmarker = [], segment._landmarker
+    monkeypatch.setattr(segment, "_landmarker", lambda name: asked.append(name) or landmarker(name))
     files = folder / "portrait.png", folder / "driving.mp4", tmp_path / "out.mp4"
     animate.animate(*files, tmp_path / "weights.safetensors")
-    assert asked == {said or "dlib"}
+    assert asked == [*said, *said]
 
 
 def bound(monkeypatch, method):
@@ -165,10 +165,10 @@ def change(weights, path, **facts):
         ({"out": "wall.png/out.mp4"}, r"out\.mp4: cannot be written \(.*\); choose another folder"),
         ({"weights": "none.safetensors"}, r"none\.safetensors: is missing; call this in the project"),
         ({"weights": "short.safetensors"}, r"short\.safetensors: is damaged \("),
-        ({"weights": "bare.safetensors"}, r"bare\.safetensors: its metadata lack size; use the weights"),
+        ({"weights": "bare.safetensors"}, r"bare\.safetensors: its metadata lack size, landmarks, pose; use "),
         ({"weights": "other.safetensors"}, r"other\.safetensors: methods: 'planedct' is offered by no installed"),
         ({"weights": "wide.safetensors"}, r"wide\.safetensors: does not fit the method"),
-        ({"weights": "blind.safetensors"}, r"blind\.safetensors: landmarks: .* correct the value"),
+        ({"weights": "blind.safetensors"}, r"blind\.safetensors: pose: .* correct the value"),
         ({"weights": "huge.safetensors"}, r"huge\.safetensors: size: .* correct the value"),
     ],
     ids=lambda value: next(iter(value.values())) if isinstance(value, dict) else "",
@@ -180,10 +180,10 @@ def test_a_file_that_cannot_be_used_is_one_sentence(folder, weights, tmp_path, f
     video_files.write_sound(tmp_path / "sound.mp4")
     (tmp_path / "good.safetensors").symlink_to(weights)
     (tmp_path / "short.safetensors").write_bytes(weights.read_bytes()[:5000])
-    change(weights, tmp_path / "bare.safetensors", size=None)
+    change(weights, tmp_path / "bare.safetensors", size=None, landmarks=None, pose=None)
     change(weights, tmp_path / "other.safetensors", method="planedct")
     change(weights, tmp_path / "wide.safetensors", preset="small", size="128")
-    change(weights, tmp_path / "blind.safetensors", landmarks="none")
+    change(weights, tmp_path / "blind.safetensors", pose="none")
     change(weights, tmp_path / "huge.safetensors", size="-64")
     good = {"source": "portrait.png", "driving": "driving.mp4", "out": "out.mp4", "weights": "good.safetensors"}
     chosen = {role: tmp_path / name for role, name in (good | files).items()}
@@ -227,10 +227,11 @@ def test_what_half_precision_cannot_hold_is_not_exported(tmp_path):
 def test_weights_of_any_method_say_how_to_build_it(name, tmp_path):
     spec = trained.registry.find(name)
     method = spec.build("tiny", SIZE)
-    facts = {"method": name, "preset": "tiny", "size": str(SIZE), "options": json.dumps(spec.options)}
+    labelled = {"landmarks": "annyheads", "pose": "dlib"}
+    facts = {"method": name, "preset": "tiny", "size": str(SIZE), "options": json.dumps(spec.options), **labelled}
     checkpoint.export(tmp_path / "weights.safetensors", method, facts)
     loaded, settings = trained.load(tmp_path / "weights.safetensors")
-    assert settings == Preprocess(size=SIZE)
+    assert settings == Preprocess(size=SIZE, **labelled)
     assert type(loaded) is type(method)
     for key, value in loaded.state_dict().items():
         assert torch.equal(value.cpu(), method.state_dict()[key])

@@ -20,6 +20,7 @@ from thedit.errors import UserError
 from thedit.evaluation import layout
 from thedit.figures.readme import marks
 from thedit.files import sha256
+from thedit.methods import trained
 from thedit.results import derive, pages, record, reference
 from thedit.training.checkpoint import export
 
@@ -281,3 +282,7 @@ class TestCommitted:
         with safe_open("data/pretrained/planedict-small.safetensors", framework="pt") as file:
             source = file.metadata()["source_sha256"]
         assert source == record.provenance_of(Path("results/reference-long"))["weights"]["planedict"]["sha256"]
+
+    def test_the_default_weights_name_the_networks_that_labelled_their_data(self):
+        _, settings = trained.load(ROOT / WEIGHTS)
+        assert settings == config.load(ROOT / "config/reference-long.yaml").data.preprocess

@@ -1,3 +1,4 @@
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +101,8 @@ def test_missing_weights_are_named(monkeypatch, tmp_path, role):
 
 
 def follow(frames: list[np.ndarray]) -> Tracker:
-    tracker = Tracker(backends.detector("dlib"), backends.landmarker("dlib"), 48)
+    landmarker = backends.landmarker("dlib")
+    tracker = Tracker(backends.detector("dlib"), landmarker, landmarker, 48)
     for number, pixels in enumerate(frames):
         tracker.add(Picture(number, number / 25, pixels))
     return tracker
@@ -117,6 +119,17 @@ def test_a_face_is_followed_through_fast_motion():
 def test_a_face_that_leaves_is_not_followed_into_the_wall():
     tracker = follow([video_files.with_face()] * 3 + [video_files.wall()] * 3)
     assert [track.frames for track in tracker.tracks] == [[0, 1, 2]]
+
+
+def test_when_two_tracks_show_one_face_the_older_goes_on():
+    tracker = follow([video_files.with_face()])
+    (older,) = tracker.tracks
+    newer = copy.deepcopy(older)
+    tracker.state = [older, newer], [older, newer], 1
+    tracker.add(Picture(1, 1 / 25, video_files.with_face()))
+    assert [track.frames for track in tracker.tracks] == [[0, 1], [0]]
+    for track in tracker.tracks:
+        assert len(track.landmarks) == len(track.pose_landmarks) == len(track.sharpness) == len(track.frames)
 
 
 def test_the_box_of_landmarks_is_the_detectors(dlib_face):

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 
@@ -12,7 +13,7 @@ from thedit import camera
 from thedit.config import Preprocess
 from thedit.errors import UserError
 from thedit.shards.store import FrameStore
-from thedit.video import decode
+from thedit.video import backends, decode, parts, segment
 from thedit.video.clips import Clip, flaws
 from thedit.video.run import preprocess
 
@@ -97,7 +98,7 @@ def test_each_flaw_has_its_reason():
         {"within": np.full((68, 2), 1.2)},
     ]
     columns = {key: np.array([{**good, **flaw}[key] for flaw in bad]) for key in good}
-    clip = Clip(0, np.arange(len(bad)), columns["points"], columns["sharpness"])
+    clip = Clip(0, np.arange(len(bad)), columns["points"], columns["points"], columns["sharpness"])
     labels = (columns["yaw"], columns["within"], columns["misfit"])
     assert flaws(clip, 100, 100, *labels, Preprocess(min_face=40)) == [
         "",
@@ -268,11 +269,70 @@ def test_nothing_kept_is_one_sentence_and_leaves_the_qa_table(tmp_path):
     assert pd.read_parquet(tmp_path / "out" / "qa.parquet")["reason"].tolist() == ["no face found"] * 3
 
 
-def test_a_missing_backend_is_one_sentence(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("backend", "words"),
+    [
+        ({"detector": "yunet"}, r"face_detection_yunet_2023mar\.onnx: missing \(face detection; 0\.2 MB"),
+        ({"landmarks": "face-alignment"}, r"2DFAN4-11f355bf06\.pth\.tar: missing \(68 landmarks"),
+        ({"pose": "mediapipe"}, r"face_landmarker\.task: missing \(face detection, landmarks"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_missing_backend_is_one_sentence(tmp_path, monkeypatch, backend, words):
     monkeypatch.setenv("THEDIT_WEIGHTS", str(tmp_path / "weights"))
     video_files.write(tmp_path / "in" / "a.mp4", video_files.moving(1))
-    with pytest.raises(UserError, match=r"face_detection_yunet_2023mar\.onnx: missing \(face detection; 0\.2 MB"):
-        preprocess(config(tmp_path, detector="yunet"), tmp_path / "out")
+    with pytest.raises(UserError, match=words):
+        preprocess(config(tmp_path, **backend), tmp_path / "out")
+
+
+class Network:
+    """A landmark network that counts the faces that it sees, and starts from dlib's box whatever box it is given."""
+
+    def __init__(self, name: str):
+        self.faces = 0
+        self._detector, self._landmarker = backends.detector("dlib"), backends.landmarker(name)
+
+    def __call__(self, pixels: np.ndarray, box: np.ndarray) -> np.ndarray:
+        self.faces += 1
+        return self._landmarker(pixels, self._detector(pixels, 48)[0])
+
+
+def test_the_head_is_fitted_to_the_points_of_one_network_and_the_other_gives_the_rest(tmp_path, monkeypatch):
+    video_files.write(tmp_path / "in" / "a.mp4", video_files.moving(8, top=80, width=480, height=400))
+
+    def made(landmarks: str, pose: str) -> tuple[pa.RecordBatch, FrameStore, list[int]]:
+        networks = {"dlib": Network("dlib"), "annyheads": Network("annyheads"), "face-alignment": Network("dlib")}
+        monkeypatch.setattr(segment, "_landmarker", networks.get)
+        out = tmp_path / f"{landmarks}, {pose}"
+        preprocess(config(tmp_path, landmarks=landmarks, pose=pose), out)
+        counts = [network.faces for network in networks.values()]
+        return content(out / "shards" / "00000.arrow"), FrameStore(out / "shards"), counts
+
+    alone, dlib, counts = made("dlib", "dlib")
+    assert counts == [8, 0, 0]
+    twins, _, counts = made("dlib", "face-alignment")  # the fit takes both to err alike
+    assert counts == [8, 0, 8] and twins.equals(alone)
+    _, annyheads, counts = made("annyheads", "annyheads")
+    assert counts == [0, 8, 0]
+    _, both, counts = made("dlib", "annyheads")
+    assert counts == [8, 8, 0]
+    for name in ("camera", "expression", "identity"):
+        fitted, same, other = (store.column(name)[:, :16] for store in (both, annyheads, dlib))
+        assert np.array_equal(fitted, same) and not np.allclose(fitted, other, atol=1e-3)
+    assert np.allclose(in_video(both), in_video(dlib), atol=1e-3)
+    assert np.abs(in_video(both) - in_video(annyheads)).max() > 1
+    middle = in_video(both).mean(1)
+    left, top, side = both.column("box")[0]
+    assert np.abs(np.array([left, top]) + side / 2 - (middle.min(0) + middle.max(0)) / 2).max() <= 1
+    for row in range(8):
+        mask = parts.draw(both.label("landmarks", row).reshape(68, 2), 64)
+        assert np.array_equal(both.picture(row, "parts"), mask)
+
+
+def in_video(store: FrameStore) -> np.ndarray:
+    """Landmarks (N, 68, 2) in pixels of the video."""
+    boxes = store.column("box")[:, None]
+    return store.column("landmarks").reshape(-1, 68, 2) * boxes[..., 2:] + boxes[..., :2]
 
 
 def test_true_cameras_need_a_truth(tmp_path):

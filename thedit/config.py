@@ -52,7 +52,12 @@ class Preprocess(Section):
         "fitted", description="fitted: from 68 landmarks; truth: AnnyHeads' own labels, for checking only"
     )
     detector: Literal["dlib", "yunet", "insightface", "mediapipe"] = Field("dlib", description="face detector")
-    landmarks: Landmarks = Field("dlib", description="68-landmark backend")
+    landmarks: Landmarks = Field(
+        "dlib", description="68-landmark backend of the stored landmarks, the facial parts and the crop's place"
+    )
+    pose: Landmarks = Field(
+        "annyheads", description="68-landmark backend to whose points camera, expression and identity are fitted"
+    )
     enlarge: float = Field(
         1.0,
         gt=0.5,

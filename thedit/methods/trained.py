@@ -23,7 +23,8 @@ class Facts(Section):
     preset: str
     size: Positive
     options: Json[dict[str, Any]]
-    landmarks: Landmarks = "dlib"
+    landmarks: Landmarks
+    pose: Landmarks
 
 
 def load(path: Path) -> tuple[Method, Preprocess]:
@@ -43,7 +44,7 @@ def load(path: Path) -> tuple[Method, Preprocess]:
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     fill(method, path)
-    return ready(method), Preprocess(size=facts.size, landmarks=facts.landmarks)
+    return ready(method), Preprocess(size=facts.size, landmarks=facts.landmarks, pose=facts.pose)
 
 
 def fill(method: Method, path: Path) -> None:

@@ -187,6 +187,7 @@ class Trainer:
             "preset": self.options.preset,
             "size": self.store.size,
             "landmarks": self.config.data.preprocess.landmarks,
+            "pose": self.config.data.preprocess.pose,
             "options": self.spec.options | self.method.built(),
             "images": self.images,
             "seconds": round(self.seconds, 1),

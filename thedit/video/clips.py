@@ -10,7 +10,8 @@ from thedit.video.track import Track
 
 OUTSIDE = 3  # landmarks that may lie beyond the picture's edge, or the crop's
 # Largest distance of fitted from detected landmarks, in eye distances. Followed faces reach 0.078 in seven real clips
-# (1,890 frames, 99 % below 0.062) and 0.100 in AnnyHeads (2,230 frames, 99 % below 0.066).
+# (1,890 frames, 99 % below 0.062) and 0.100 in AnnyHeads (2,230 frames, 99 % below 0.066) with dlib, 0.045 and 0.029
+# with annyheads.
 MISFIT = 0.12
 SHARP = 100.0  # sharpness at which a frame loses half its quality
 BOX = 5.2  # side of the crop over the spread of a frontal face's landmarks, a little less than it is
@@ -21,13 +22,14 @@ OPEN = 0.25  # height over width of an open eye
 class Clip:
     """One face in one shot.
 
-    face is its number within the segment, 0 for the main one; frames (T,), landmarks (T, 68, 2) in pixels and
-    sharpness (T,).
+    face is its number within the segment, 0 for the main one; frames (T,), landmarks (T, 68, 2) and those that the
+    head is fitted to, pose_landmarks (T, 68, 2), in pixels, and sharpness (T,).
     """
 
     face: int
     frames: np.ndarray
     landmarks: np.ndarray
+    pose_landmarks: np.ndarray
     sharpness: np.ndarray
 
 
@@ -59,7 +61,10 @@ def divide(clip: Clip, width: int, height: int) -> list[Clip]:
         if (np.minimum(extent, (width, height)) > side).any():
             starts.append(row)
     rows = [slice(start, stop) for start, stop in zip(starts, [*starts[1:], None])]
-    return [Clip(clip.face, clip.frames[part], clip.landmarks[part], clip.sharpness[part]) for part in rows]
+    return [
+        Clip(clip.face, clip.frames[part], clip.landmarks[part], clip.pose_landmarks[part], clip.sharpness[part])
+        for part in rows
+    ]
 
 
 def flaws(
@@ -107,5 +112,6 @@ def _clip(face: int, tracks: list[Track]) -> Clip:
     frames = np.concatenate([track.frames for track in tracks])
     order = np.argsort(frames, kind="stable")
     landmarks = np.concatenate([np.stack(track.landmarks) for track in tracks])
+    pose_landmarks = np.concatenate([np.stack(track.pose_landmarks) for track in tracks])
     sharpness = np.concatenate([track.sharpness for track in tracks])
-    return Clip(face, frames[order], landmarks[order], sharpness[order])
+    return Clip(face, frames[order], landmarks[order], pose_landmarks[order], sharpness[order])

@@ -34,18 +34,25 @@ class Posed:
     fit: Fit
 
 
-def fit(landmarks: np.ndarray, frames: np.ndarray, rate: float, width: int, height: int, settings: Preprocess) -> Posed:
-    """Fit pose, identity and expression to one clip and choose its crop.
+def fit(
+    landmarks: np.ndarray,
+    pose_landmarks: np.ndarray,
+    frames: np.ndarray,
+    rate: float,
+    width: int,
+    height: int,
+    settings: Preprocess,
+) -> Posed:
+    """Fit pose, identity and expression of one clip to ``pose_landmarks`` and choose its crop around ``landmarks``.
 
-    landmarks (T, 68, 2) in pixels of a picture of width x height, frames (T,) their numbers, rate frames a
-    second.
+    Both (T, 68, 2) in pixels of a picture of width x height, frames (T,) their numbers, rate frames a second.
     """
     scale = float(max(width, height))
     centre = (width / 2 / scale, height / 2 / scale)
-    points = torch.from_numpy(landmarks / scale).float()
+    points = torch.from_numpy(pose_landmarks / scale).float()
     some = torch.linspace(0, len(frames) - 1, min(FIRST_FRAMES, len(frames))).round().long()
-    guess = 2 * float(np.median(np.ptp(landmarks, axis=1).max(1)))
-    model = landmark_model(settings.landmarks)
+    guess = 2 * float(np.median(np.ptp(pose_landmarks, axis=1).max(1)))
+    model = landmark_model(settings.pose)
     first = fit_clip(points[some], camera.intrinsics(camera.FOCAL * guess / scale, centre), model=model)
     sides = crop.sides(first.camera.numpy(), scale)
     if settings.crop == "fixed":

@@ -143,7 +143,8 @@ def _observe(
     segment: Segment, settings: Preprocess, every_face: bool, count: Callable[[], object], progress: Progress
 ) -> tuple[list[clips.Clip], dict[int, float], tuple[int, int]]:
     """First pass: clips of faces, the time of every frame that decodes, and the picture's width and height."""
-    tracker = Tracker(_detector(settings.detector), _landmarker(settings.landmarks), settings.min_face)
+    landmarker, pose_landmarker = _landmarker(settings.landmarks), _landmarker(settings.pose)
+    tracker = Tracker(_detector(settings.detector), landmarker, pose_landmarker, settings.min_face)
     shots, cuts = Shots(), []
     times: dict[int, float] = {}
     size = (0, 0)
@@ -181,7 +182,8 @@ def _label(
     """Fit one clip: drafts of all its frames, and why each is dropped (empty: it is kept)."""
     rate = frame_rate(times)
     landmarks = smooth(clip.landmarks, clip.frames, rate, FACE)
-    posed = pose.fit(landmarks, clip.frames, rate, *size, settings)
+    pose_landmarks = smooth(clip.pose_landmarks, clip.frames, rate, FACE)
+    posed = pose.fit(landmarks, pose_landmarks, clip.frames, rate, *size, settings)
     labels = posed.labels
     if settings.camera == "truth":
         recorded = torch.from_numpy(truth.cameras(root, source.person, source.clip, clip.frames)).float()

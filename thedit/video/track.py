@@ -23,10 +23,14 @@ PATCH = 32
 
 @dataclass
 class Track:
-    """One face over time: numbers of the frames, and landmarks (68, 2) and sharpness in each."""
+    """One face over time: numbers of the frames, and landmarks (68, 2) and sharpness in each.
+
+    pose_landmarks (68, 2) are those that the head is fitted to; both are in pixels of the video.
+    """
 
     frames: list[int] = field(default_factory=list)
     landmarks: list[np.ndarray] = field(default_factory=list)
+    pose_landmarks: list[np.ndarray] = field(default_factory=list)
     sharpness: list[float] = field(default_factory=list)
     look: np.ndarray | None = None
     misses: int = 0
@@ -38,11 +42,16 @@ class Track:
 
 
 class Tracker:
-    """Feed it pictures in order with `add`; `tracks` holds every face seen so far."""
+    """Feed it pictures in order with `add`; `tracks` holds every face seen so far.
 
-    def __init__(self, detector: Detector, landmarker: Landmarker, smallest: float):
+    Faces are followed by the landmarks of ``landmarker``. Where ``pose_landmarker`` is another network, it starts from
+    its own last ones as long as these lie on the face.
+    """
+
+    def __init__(self, detector: Detector, landmarker: Landmarker, pose_landmarker: Landmarker, smallest: float):
         self.tracks: list[Track] = []
-        self._detector, self._landmarker, self._smallest = detector, landmarker, smallest
+        self._detector, self._smallest = detector, smallest
+        self._landmarker, self._pose_landmarker = landmarker, pose_landmarker
         self._active: list[Track] = []
         self._since = EVERY
 
@@ -130,6 +139,10 @@ class Tracker:
         track.landmarks.append(points / picture.scale)
         track.sharpness.append(sharpness(picture.pixels, points))
         track.look = look
+        if self._pose_landmarker is not self._landmarker:
+            here, last = box(points), box((track.pose_landmarks or track.landmarks)[-1] * picture.scale)
+            points = self._pose_landmarker(picture.pixels, last if iou(here, last) > NEAR else here)
+        track.pose_landmarks.append(points / picture.scale)
 
     def _merge(self) -> None:
         """When two tracks show one face, the older goes on."""
@@ -139,7 +152,7 @@ class Tracker:
             if all(iou(here, box(other.landmarks[-1])) < SAME for other in kept):
                 kept.append(track)
             else:
-                for values in (track.frames, track.landmarks, track.sharpness):
+                for values in (track.frames, track.landmarks, track.pose_landmarks, track.sharpness):
                     values.pop()
         self.tracks = [track for track in self.tracks if track.frames]
         self._active = kept
