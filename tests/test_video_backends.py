@@ -3,13 +3,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
 
 from tests import video_files
 from thedit import weights
 from thedit.errors import UserError
 from thedit.video import backends
+from thedit.video.backends.annyheads import AnnyHeadsLandmarks
 from thedit.video.backends.annyheads import _square as square
-from thedit.video.backends.annyheads_network import SIDE
+from thedit.video.backends.annyheads_network import SIDE, WEIGHTS, LandmarkNetwork
 from thedit.video.boxes import box, iou
 from thedit.video.decode import Picture
 from thedit.video.shots import Shots
@@ -67,6 +71,15 @@ def test_our_network_follows_the_face_and_needs_no_exact_box(dlib_face):
     inexact = find(video_files.with_face(), dlib_face[0] + 0.08 * side * np.array([1, -1, 1.5, -0.5]))
     assert np.abs(there - here - [60, 0]).max() < 0.05 * side
     assert np.linalg.norm(inexact - here, axis=1).mean() < 0.04 * side
+
+
+def test_our_network_is_used_with_its_normalisations_folded_and_finds_the_same():
+    used, trained = AnnyHeadsLandmarks()._network, LandmarkNetwork()
+    trained.load_state_dict(load_file(WEIGHTS))
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in used.modules())
+    picture = 2 * torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)) - 1
+    with torch.no_grad():
+        torch.testing.assert_close(used(picture), trained.eval()(picture), atol=1e-5, rtol=0)
 
 
 def test_missing_weights_of_our_network_are_one_sentence(monkeypatch, tmp_path):
