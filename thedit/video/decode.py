@@ -10,6 +10,7 @@ import av
 import av.error
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from thedit.video.spec import Source
 
@@ -132,14 +133,14 @@ def _read_video(path: Path, line: Timeline, wanted: range, longest: int | None) 
         stream.thread_type = "NONE"  # parallel by clip instead
         if line.seekable and wanted.start:
             container.seek(int(line.ticks[wanted.start]), stream=stream, backward=True)
-        count = 0
+        convert, count = VideoReformatter(), 0  # one for all frames: each sets up tables and threads
         for frame in _frames(container, stream):
             number = int(np.searchsorted(line.ticks, frame.pts)) if line.seekable and frame.pts is not None else count
             count += 1
             if number >= wanted.stop:
                 return
             if number >= wanted.start and number < len(line.ticks):
-                yield _upright(frame, number, line.seconds(number), longest)
+                yield _upright(frame, convert, number, line.seconds(number), longest)
 
 
 def _frames(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
@@ -156,10 +157,10 @@ def _frames(container: av.container.InputContainer, stream: av.VideoStream) -> I
             continue
 
 
-def _upright(frame: av.VideoFrame, number: int, time: float, longest: int | None) -> Picture:
+def _upright(frame: av.VideoFrame, convert: VideoReformatter, number: int, time: float, longest: int | None) -> Picture:
     scale = min(1.0, longest / max(frame.width, frame.height)) if longest else 1.0
     width, height = round(frame.width * scale), round(frame.height * scale)
-    pixels = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="AREA")
+    pixels = convert.reformat(frame, width, height, "rgb24", interpolation="AREA", threads=1).to_ndarray()
     pixels = np.rot90(pixels, round(frame.rotation / 90))  # the flag turns counter-clockwise, as rot90 does
     return Picture(number, time, np.ascontiguousarray(pixels), width / frame.width)
 
