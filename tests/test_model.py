@@ -39,7 +39,7 @@ ABLATIONS = [
     {"grid": 4},
     {"motion_condition": "fused"},
     {"motion_code": 8},
-    {"identity_maps": (4, 8)},
+    {"identity_maps": 2},
     {"super_resolution": False},
     {"augment_driving": False},
     {"driving_view": "face"},
@@ -160,6 +160,7 @@ def test_rendered_picture_grows():
         ({"bases": 13}, "bases: is 13"),
         ({"grid": 32}, "grid: is 32"),
         ({"plane_size": 48}, "power of two"),
+        ({"identity_maps": 4}, "at most 3"),
         ({"neural_size": 4, "neural_start": 4}, "neural_size"),
     ],
 )

@@ -1,5 +1,6 @@
 """The record of a run, the tables that follow from it, pages that show their numbers; and what is committed of it."""
 
+import itertools
 import json
 import shlex
 import shutil
@@ -27,29 +28,34 @@ from thedit.training.checkpoint import export
 ROOT = Path(__file__).parents[1]
 COMMITTED = sorted(path.parent for path in (ROOT / "results").glob("reference*/provenance.json"))
 DERIVED = ("metrics", "comparisons", "views")
-METHODS = ("planedict", "copy-source")
+GIVEN_AWAY = [("reference-lifted-long", "planedict-lifted"), ("reference-long", "planedict")]
 PLACE = "{{reference/metrics cross planedict psnr target}}"
 
 
-def settings(run="reference", seed=0, **train):
+def settings(run="reference", seed=0, methods=("planedict", "copy-source"), **train):
     evaluation = config.Evaluation(protocols=["cross", "side-views"])
     return config.Config(
-        run=run, seed=seed, methods=list(METHODS), evaluation=evaluation, train=config.Train(**train),
+        run=run, seed=seed, methods=list(methods), evaluation=evaluation, train=config.Train(**train),
         metrics=config.Metrics(bootstrap=50),
     )  # fmt: skip
+
+
+def _state(method, protocol):
+    outside = method == "copy-source" and protocol == "side-views"
+    status, reason = ("not applicable", "no camera control") if outside else ("ok", "")
+    return {"method": method, "protocol": protocol, "status": status, "reason": reason, "frames": 12}
 
 
 def write_record(made, folder, noise):
     """The record of a run in the working directory, made up from pictures with ``noise``."""
     run = layout.run(made)
-    found = [scores(folder / method, method, noise + number) for number, method in enumerate(METHODS)]
+    found = [scores(folder / method, method, noise + number) for number, method in enumerate(made.methods)]
     both = pd.concat([one.assign(protocol=name) for one in found for name in made.evaluation.protocols])
-    without = both[(both["method"] == "planedict") | (both["protocol"] == "cross")]  # copies cannot move the camera
+    without = both[(both["method"] != "copy-source") | (both["protocol"] == "cross")]  # copies cannot move the camera
     ends = {"group": [SAME, DIFFERENT], "value": [0.96, 0.9], "ci_low": 0.8, "ci_high": 1.0, "n": 9}
     scale = pd.DataFrame(ends).assign(backend="fake", weights_sha256="0", n_people=3, n_failed=0)
-    state = {"status": ["ok", "ok", "ok", "not applicable"], "reason": ["", "", "", "no camera control"], "frames": 12}
-    status = pd.DataFrame({"method": sorted(METHODS * 2)[::-1], "protocol": [*made.evaluation.protocols] * 2, **state})
-    training = pd.DataFrame({"method": "planedict", "loss": "total", "images": range(9), "value": np.arange(9.0)})
+    status = pd.DataFrame([_state(*one) for one in itertools.product(made.methods, made.evaluation.protocols)])
+    training = pd.DataFrame({"method": made.methods[0], "loss": "total", "images": range(9), "value": np.arange(9.0)})
     for name, table, schema in (
         ("frames", aggregate.frames(without), tables.FRAMES),
         ("distances", aggregate.distances(without), tables.VALUES),
@@ -66,7 +72,7 @@ def write_record(made, folder, noise):
         "device": "a loom",
         "packages": {"a": "1"},
     }
-    (run / "provenance.json").write_text(json.dumps(known | {"weights": {"planedict": facts}}))
+    (run / "provenance.json").write_text(json.dumps(known | {"weights": {made.methods[0]: facts}}))
     config_text.write(made, run / "config.yaml")
     pd.DataFrame([{"method": "planedict", "reason": "", "training_hours": 4.0, "parameters": 27e6}]).reindex(
         columns=["method", "reason", *reference.table.COST]
@@ -77,12 +83,19 @@ def write_record(made, folder, noise):
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A project with a run, the same with another seed, and a longer one."""
+    """A project with a run, one that adds a method, both with another seed, and a longer one."""
     folder = tmp_path_factory.mktemp("project")
     patch = pytest.MonkeyPatch()
     patch.chdir(folder)
     (folder / "config").symlink_to(ROOT / "config")
-    for number, made in enumerate((settings(), settings("reference-1", 1), settings("reference-long", images=50000))):
+    planned = [
+        settings(),
+        settings("reference-1", 1),
+        settings("reference-1-added", 1, ["lia"]),
+        settings("reference-added", methods=["lia"]),
+        settings("reference-long", images=50000),
+    ]
+    for number, made in enumerate(planned):
         layout.pairs(made, "side-views").parent.mkdir(parents=True)
         write_record(made, folder / "made" / made.run, 10 * number)
     begin, end = marks("reference", reference.COMMAND)
@@ -126,7 +139,7 @@ def test_the_tables_carry_the_provenance_of_the_record(project):
 def test_the_readme_shows_longer_runs_beside_the_main_one(project):
     text = Path("README.md").read_text()
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
-    assert "| metric | planedict | planedict (reference-long) | copy-source |" in text
+    assert "| metric | planedict | planedict (reference-long) | lia | copy-source |" in text
     assert "reference-1" not in text  # a repetition is no other method
     assert "cross, mean of 2 seeds, lowest … highest" in Path("results/reference/tables.md").read_text()
     assert "seeds" not in Path("results/reference-long/tables.md").read_text()
@@ -140,8 +153,12 @@ def test_the_readme_shows_longer_runs_beside_the_main_one(project):
 def test_seeds_show_what_was_seen(project):
     key = pages.ROW
     table = tables.read("results/reference/seeds.parquet", tables.SEEDS).set_index(key)
-    both = [pd.read_parquet(f"results/{run}/metrics.parquet").set_index(key) for run in ("reference", "reference-1")]
-    for name in (("cross", "planedict", "psnr", "target"), ("cross", "planedict", "csim", "source-rescaled")):
+    for name, runs in (
+        (("cross", "planedict", "psnr", "target"), ("reference", "reference-1")),
+        (("cross", "planedict", "csim", "source-rescaled"), ("reference", "reference-1")),
+        (("side-views", "lia", "psnr", "target"), ("reference-added", "reference-1-added")),
+    ):
+        both = [pd.read_parquet(f"results/{run}/metrics.parquet").set_index(key) for run in runs]
         values = [one.loc[name, "value"] for one in both]
         row = table.loc[name]
         assert [row["lowest"], row["highest"], row["n_seeds"]] == [min(values), max(values), 2]
@@ -210,21 +227,20 @@ def test_a_place_without_a_value_is_one_sentence(project, tmp_path, place, words
 
 @pytest.mark.parametrize("page", pages.PAGES, ids=str)
 def test_the_templates_name_rows_that_the_runs_will_have(page):
-    planned = config.load(ROOT / "config/reference.yaml")
     places = pages.PLACE.findall(pages.template(ROOT / page).read_text())
     assert places
     for place in places:
         source, *words = shlex.split(place)
         run, _, name = source.partition("/")
         if name not in pages.TABLES:
-            assert name == "provenance" or source == str(WEIGHTS), place
+            assert name == "provenance" or Path(source).parent == WEIGHTS.parent, place
             continue
         keys, _ = pages.TABLES[name]
         assert (ROOT / "config" / f"{run}.yaml").is_file(), place
         assert len(words) in (len(keys), len(keys) + 1), place
-        row = dict(zip(keys, words))
+        planned, row = config.load(ROOT / "config" / f"{run}.yaml"), dict(zip(keys, words))
         assert row.get("protocol", "cross") in planned.evaluation.protocols, place
-        assert row.get("method", "planedict") in planned.methods, place
+        assert row.get("method", planned.methods[0]) in planned.methods, place
         if "protocol" in row:
             assert (row["metric"], row["variant"]) in SHOWN, place
 
@@ -277,12 +293,16 @@ class TestCommitted:
         shown = Path("README.md").read_text().split(begin)[1].split(end)[0]
         assert shown.strip() == reference.block(reference.runs())
 
-    def test_the_weights_that_are_given_away_are_those_that_were_scored(self, monkeypatch):
-        monkeypatch.chdir(ROOT)
-        with safe_open("data/pretrained/planedict-small.safetensors", framework="pt") as file:
+    @pytest.mark.parametrize("run, method", GIVEN_AWAY)
+    def test_the_weights_that_are_given_away_are_those_that_were_scored(self, run, method):
+        with safe_open(ROOT / f"data/pretrained/{method}-small.safetensors", framework="pt") as file:
             source = file.metadata()["source_sha256"]
-        assert source == record.provenance_of(Path("results/reference-long"))["weights"]["planedict"]["sha256"]
+        assert source == record.provenance_of(ROOT / "results" / run)["weights"][method]["sha256"]
 
-    def test_the_default_weights_name_the_networks_that_labelled_their_data(self):
-        _, settings = trained.load(ROOT / WEIGHTS)
-        assert settings == config.load(ROOT / "config/reference-long.yaml").data.preprocess
+    @pytest.mark.parametrize("run, method", GIVEN_AWAY)
+    def test_they_name_the_networks_that_labelled_their_data(self, run, method):
+        _, settings = trained.load(ROOT / f"data/pretrained/{method}-small.safetensors")
+        assert settings == config.load(ROOT / f"config/{run}.yaml").data.preprocess
+
+    def test_the_default_weights_are_among_them(self):
+        assert (ROOT / WEIGHTS).is_file()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-WEIGHTS = Path("data/pretrained/planedict-small.safetensors")
+WEIGHTS = Path("data/pretrained/planedict-lifted-small.safetensors")
 
 
 def register(app: typer.Typer) -> None:

@@ -23,7 +23,7 @@ class Codes(NamedTuple):
 
     identity: Tensor  # (B, identity_code)
     motion: Tensor  # (B, motion_code)
-    maps: dict[int, Tensor]  # feature maps (B, C, side, side) of the sides `Options.identity_maps`
+    maps: dict[int, Tensor]  # feature maps (B, C, side, side) by side, `Options.identity_maps` of them
 
 
 class Pictures(NamedTuple):
@@ -47,11 +47,10 @@ class Network(nn.Module):
         self.size = size
         channels = 3 * o.plane_channels
         code = o.identity_code + o.motion_code
-        self.encoder = Encoder(size, code, o.encoder_width, o.limit, o.identity_maps)
+        sides = _map_sides(size, o)
+        self.encoder = Encoder(size, code, o.encoder_width, o.limit, sides)
         self.identity = Synthesis(o.identity_code, channels, o.plane_size, o.width, o.limit)
-        self.lift = nn.ModuleDict(
-            {str(n): Lift(self.encoder.channels[n], self.identity.channels[n], n) for n in o.identity_maps}
-        )
+        self.lift = nn.ModuleDict({str(n): Lift(self.encoder.channels[n], self.identity.channels[n], n) for n in sides})
         planes = torch.randn(1, channels, o.plane_size, o.plane_size)
         self.canonical = nn.Parameter(0.1 * planes) if o.canonical else None
         self.fusion = FusedMotion(o.motion_code) if o.motion_condition == "fused" else None
@@ -118,15 +117,20 @@ def _resize(x: Tensor, size: int) -> Tensor:
     return x if x.shape[-1] == size else nn.functional.interpolate(x, size=(size, size), mode="bilinear")
 
 
+def _map_sides(size: int, o: Options) -> tuple[int, ...]:
+    """Sides of the feature maps that are lifted: the finest ones that encoder and identity generator share."""
+    return tuple(min(o.plane_size, size // 2) >> k for k in reversed(range(o.identity_maps)))
+
+
 def _check(size: int, o: Options) -> None:
     """Every side is a power of two and no side exceeds the next larger one."""
     sides = {"size": size, "plane_size": o.plane_size, "grid": o.grid, "neural_size": o.neural_size}
     for name, side in sides.items():
         if side < 4 or side & (side - 1):
             raise UserError(f"{name}: is {side}, but must be a power of two of at least 4.")
-    offered = [2**k for k in range(2, int(math.log2(min(o.plane_size, size // 2))) + 1)]
-    if wrong := set(o.identity_maps) - set(offered):
-        raise UserError(f"identity_maps: has {min(wrong)}, but may have {', '.join(map(str, offered))} only.")
+    finest = min(o.plane_size, size // 2)
+    if finest >> o.identity_maps < 2:
+        raise UserError(f"identity_maps: is {o.identity_maps}, but must be at most {int(math.log2(finest)) - 1}.")
     if o.grid > o.plane_size:
         raise UserError(f"grid: is {o.grid}, but must not exceed plane_size {o.plane_size}.")
     if o.neural_start > o.neural_size:

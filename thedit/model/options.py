@@ -14,9 +14,8 @@ class Options(Section):
     """Sizes, parts and losses of the plane-dictionary network; the defaults are those of the paper preset."""
 
     identity_code: Positive = Field(512, description="numbers of the identity code")
-    identity_maps: tuple[Positive, ...] = Field(
-        (),
-        description="sides of the encoder's feature maps that the identity planes are made of beside the code",
+    identity_maps: Annotated[int, Field(ge=0)] = Field(
+        0, description="how many of the encoder's feature maps the identity planes are made of, the finest that fit"
     )
     motion_code: Positive = Field(512, description="numbers of the motion code")
     motion_condition: Literal["driving", "fused"] = Field(

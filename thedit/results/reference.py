@@ -12,12 +12,14 @@ from thedit.figures import run, table
 from thedit.figures.readme import put
 from thedit.figures.table import Table
 from thedit.files import atomic
+from thedit.methods import registry
 from thedit.results import derive, pages
 from thedit.results.record import provenance_of
 
 MAIN = "reference"
 COMMAND = "thedit reference"
 README = Path("README.md")
+KINDS = ("model", "ablation", "baseline", "bound")  # the order of columns
 
 
 def write() -> list[Path]:
@@ -26,13 +28,16 @@ def write() -> list[Path]:
     For each run its tables, its charts and tables.md; for the main one seeds.parquet, if it was repeated with another
     seed; the block of the README and the `pages`. Raises `UserError` if the main run is not there.
     """
-    main, *others = found = runs()
+    main, *_ = found = runs()
     for config in found:
         derive.write(config)
-    repeated = [config for config in others if _same(config, main) and config.seed != main.seed]
-    if repeated:
-        path = layout.run(main) / "seeds.parquet"
-        tables.write(seeds([_metrics(config) for config in (main, *repeated)]), tables.SEEDS, path)
+    by_seed: dict[int, list[pd.DataFrame]] = {}
+    for config in found:
+        if _same(config, main):  # what one run leaves out another one may add
+            by_seed.setdefault(config.seed, []).append(_metrics(config))
+    if len(by_seed) > 1:
+        repeated = [pd.concat(measured) for measured in by_seed.values()]
+        tables.write(seeds(repeated), tables.SEEDS, layout.run(main) / "seeds.parquet")
     for config in found:
         run.charts_of(config)
         with atomic(layout.run(config) / "tables.md") as sibling:
@@ -62,25 +67,32 @@ def seeds(repeated: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def block(found: list[Config]) -> str:
-    """What the README says of the main run, the first one; methods of runs that trained otherwise stand beside its own.
+    """What the README says of the main run, the first one, and beside it of the others with its seed.
 
-    One driver for all is a second cross-identity, and is left to tables.md.
+    Their methods become further columns; after those that were trained otherwise stands the run's name. One driver for
+    all is a second cross-identity, and is left to tables.md.
     """
-    main, *others = found
-    longer = [config for config in others if config.train != main.train]
+    main = found[0]
+    shown = [config for config in found if config.seed == main.seed]
     folder = layout.run(main)
-    made, measured, outside = provenance_of(folder), [_metrics(main)], table.outside(main)
-    columns = {method: method for method in main.methods}
-    for config in longer:
-        columns |= {f"{method} ({config.run})": method for method in config.methods}
-        measured.append(_metrics(config).replace({"method": {one: f"{one} ({config.run})" for one in config.methods}}))
-    order = sorted(columns, key=lambda name: main.methods.index(columns[name]))
+    made = provenance_of(folder)
+    places: dict[str, tuple[int, int]] = {}
+    measured: list[pd.DataFrame] = []
+    outside: dict[str, dict[str, str]] = {protocol: {} for protocol in main.evaluation.protocols}
+    methods = list(dict.fromkeys(method for config in shown for method in config.methods))
+    for config in shown:
+        suffix = "" if config.train == main.train else f" ({config.run})"
+        names = {method: method + suffix for method in config.methods}
+        places |= {name: (KINDS.index(registry.find(one).kind), methods.index(one)) for one, name in names.items()}
+        measured.append(_metrics(config).replace({"method": names}))
+        for protocol, reasons in table.outside(config).items():
+            outside[protocol] |= {names[method]: reason for method, reason in reasons.items()}
     together = pd.concat(measured)
     compared = [
         table.compare(
             protocol,
             together[together["protocol"] == protocol],
-            {name: reasons[columns[name]] for name in order},
+            {name: reasons[name] for name in sorted(places, key=places.__getitem__)},
             table.MATTERS,
         )
         for protocol, reasons in outside.items()
@@ -89,7 +101,7 @@ def block(found: list[Config]) -> str:
     parts = [
         f"Run `{main.run}`: code {made['code_version']}, configuration {made['config_hash']}, seed {made['seed']}, "
         f"scored on {made['device']}.",
-        table.as_markdown([*compared, _training([main, *longer])]),
+        table.as_markdown([*compared, _training(shown)]),
         "What this says about the paper's claims: [docs/findings.md](docs/findings.md). Every metric and variant: "
         f"[{folder}/tables.md]({folder}/tables.md), made from the Parquet tables beside it.",
         f"![All methods on the same frames]({folder}/figures/methods.png)",
