@@ -33,7 +33,8 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Render videos with their truth and a sample sheet; finished clips are kept.
 
-        One split is enough for a machine that only trains or only scores: a clip is the same wherever it is made.
+        One split is enough for a machine that only trains or only scores: a clip shows the same
+        wherever it is made, bit by bit on processors of one kind.
         """
         from thedit.config import load
         from thedit.heads.dataset import SPLITS
