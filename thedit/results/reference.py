@@ -137,11 +137,14 @@ def _over_seeds(config: Config) -> list[Table]:
     read = tables.read(path, tables.SEEDS)
     count = read["n_seeds"].iloc[0]
     shown = read.rename(columns={"mean": "value", "lowest": "ci_low", "highest": "ci_high"}).assign(n=count, n_failed=0)
+    repeated = set(shown["method"])
+    methods = [method for method in config.methods if method in repeated]
+    methods += sorted(repeated.difference(methods))  # those of runs beside this one
     return [
         table.compare(
             f"{protocol}, mean of {count} seeds, lowest … highest",
             shown[shown["protocol"] == protocol],
-            {method: reason for method, reason in reasons.items() if method in set(shown["method"])},
+            {method: reasons.get(method, "") for method in methods},
         )
         for protocol, reasons in table.outside(config).items()
     ]
