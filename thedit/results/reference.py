@@ -67,15 +67,14 @@ def seeds(repeated: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def block(found: list[Config]) -> str:
-    """What the README says of the main run, the first one, and beside it of the others with its seed.
+    """What the README says of the main run, the first one, and of those with its seed that were scored as it was.
 
     Their methods become further columns; after those that were trained otherwise stands the run's name. One driver for
     all is a second cross-identity, and is left to tables.md.
     """
     main = found[0]
-    shown = [config for config in found if config.seed == main.seed]
+    shown = [config for config in found if (config.seed, config.evaluation) == (main.seed, main.evaluation)]
     folder = layout.run(main)
-    made = provenance_of(folder)
     places: dict[str, tuple[int, int]] = {}
     measured: list[pd.DataFrame] = []
     outside: dict[str, dict[str, str]] = {protocol: {} for protocol in main.evaluation.protocols}
@@ -99,8 +98,7 @@ def block(found: list[Config]) -> str:
         if protocols.find(protocol).kind != "one-to-all"
     ]
     parts = [
-        f"Run `{main.run}`: code {made['code_version']}, configuration {made['config_hash']}, seed {made['seed']}, "
-        f"scored on {made['device']}.",
+        "\n".join(map(_made, shown)),
         table.as_markdown([*compared, _training(shown)]),
         "What this says about the paper's claims: [docs/findings.md](docs/findings.md). Every metric and variant: "
         f"[{folder}/tables.md]({folder}/tables.md), made from the Parquet tables beside it.",
@@ -108,6 +106,15 @@ def block(found: list[Config]) -> str:
         f"![Multi-view synthesis]({folder}/figures/multiview.gif)",
     ]
     return "\n\n".join(parts)
+
+
+def _made(config: Config) -> str:
+    """Where the numbers of a run come from, in one line of a list."""
+    made = provenance_of(layout.run(config))
+    return (
+        f"- Run `{config.run}`: code {made['code_version']}, configuration {made['config_hash']}, seed {made['seed']}, "
+        f"scored on {made['device']}."
+    )
 
 
 def _same(one: Config, other: Config) -> bool:
