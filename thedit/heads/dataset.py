@@ -165,7 +165,7 @@ def _write_video(path: Path, images: NDArray[np.uint8], generator: np.random.Gen
         stream = container.add_stream("libx264", rate=rate, options={"crf": QUALITY, "preset": "fast"})
         stream.width = stream.height = size
         stream.pix_fmt = "yuv420p"
-        stream.codec_context.thread_count = 1  # the same bytes everywhere
+        stream.codec_context.thread_count = 1  # the same bytes with any number of processors
         for image in images:
             noisy = image + generator.normal(0, NOISE, image.shape)
             frame = av.VideoFrame.from_ndarray(noisy.clip(0, 255).round().astype(np.uint8), format="rgb24")
