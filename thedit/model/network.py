@@ -3,7 +3,6 @@
 Shapes: B batch, S side of the pictures, F channels of a plane, R side of the planes, n side of the rendered picture.
 """
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -128,9 +127,9 @@ def _check(size: int, o: Options) -> None:
     for name, side in sides.items():
         if side < 4 or side & (side - 1):
             raise UserError(f"{name}: is {side}, but must be a power of two of at least 4.")
-    finest = min(o.plane_size, size // 2)
-    if finest >> o.identity_maps < 2:
-        raise UserError(f"identity_maps: is {o.identity_maps}, but must be at most {int(math.log2(finest)) - 1}.")
+    enough = sum(side >= 4 for side in _map_sides(size, o))
+    if enough < o.identity_maps:
+        raise UserError(f"identity_maps: is {o.identity_maps}, but must be at most {enough}.")
     if o.grid > o.plane_size:
         raise UserError(f"grid: is {o.grid}, but must not exceed plane_size {o.plane_size}.")
     if o.neural_start > o.neural_size:
