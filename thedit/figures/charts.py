@@ -13,6 +13,8 @@ from thedit.config import Config
 from thedit.evaluation import layout
 from thedit.figures import style
 
+HEADING = 18  # points between a panel and the protocol's name above its first row, room for the panel's own title
+
 
 def comparison(metrics: pd.DataFrame, config: Config) -> Figure:
     """One row a metric and network of the short table, one column a protocol, one bar a method with its interval."""
@@ -36,7 +38,9 @@ def comparison(metrics: pd.DataFrame, config: Config) -> Figure:
             else:
                 axis.set_axis_off()
             if row == 0:
-                axis.text(0.5, 1.5, protocol, transform=axis.transAxes, fontweight="bold", ha="center")
+                axis.annotate(
+                    protocol, (0.5, 1), (0, HEADING), "axes fraction", "offset points", fontweight="bold", ha="center"
+                )
         axes[row, 0].set_title(f"{metric} {SHOWN[metric, variant]}  {variant}  {backend}", loc="left", fontsize=8)
     axes[0, 0].invert_yaxis()
     return figure
