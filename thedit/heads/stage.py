@@ -7,7 +7,7 @@ import warp as wp
 from torch import Tensor
 
 from thedit import camera
-from thedit.heads import shading
+from thedit.heads import deforming, shading
 from thedit.heads.assets import Assets
 from thedit.heads.figure import NECK, Figure, body_turn
 from thedit.heads.frames import Frames
@@ -81,7 +81,7 @@ class Stage:
         turn = self._array(body_turn(recorded, scene.body_yaw).numpy(), wp.vec3)
         weights = self._array(expression.float().cpu().numpy(), wp.float32)
         inputs = [self.base, self.actions, self.follow, weights, turn, wp.vec3(*NECK), self.points]
-        wp.launch(shading.deform, dim=(frames, len(self.figure.base)), inputs=inputs, device=self.device)
+        wp.launch(deforming.deform, dim=(frames, len(self.figure.base)), inputs=inputs, device=self.device)
         for mesh in self.meshes[:frames]:
             mesh.refit()
         self._normals(frames)
@@ -94,7 +94,7 @@ class Stage:
     def _normals(self, frames: int) -> None:
         inputs = [self.points, self.triangles, self.first, self.around, self.still]
         dim = (frames, len(self.figure.base))
-        wp.launch(shading.vertex_normals, dim=dim, inputs=inputs, outputs=[self.normals], device=self.device)
+        wp.launch(deforming.vertex_normals, dim=dim, inputs=inputs, outputs=[self.normals], device=self.device)
 
     def _look(self, assets: Assets) -> shading.Look:
         figure, person, look = self.figure, self.figure.person, shading.Look()
