@@ -64,7 +64,8 @@ class PlaneDict(Method):
         """The sources with the driver's motion, seen by ``camera`` (B, 25): pictures (B, 3, S, S) in [-1, 1]."""
         motion = self.network.condition(code.codes.motion, self.motion_code(driving))
         planes = self.network.planes(code.planes, motion)
-        return self.network.view(planes, code.codes._replace(motion=motion), camera).full.clamp(-1, 1)
+        style = torch.cat([code.codes.identity, motion], dim=1)
+        return self.network.view(planes, style, camera).full.clamp(-1, 1)
 
     def losses(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:
         """The weighted losses of step ``step``: of pairs from one person, or every so often of two people."""
@@ -141,7 +142,8 @@ class PlaneDict(Method):
             motion = motion * (torch.rand(len(motion), 1, device=motion.device) >= self.options.motion_dropout)
         planes = self.network.planes(self.network.still(codes, taken), motion)
         size = self.network.neural_size(step)
-        return planes, self.network.view(planes, codes._replace(motion=motion), camera, size, jitter=True)
+        style = torch.cat([codes.identity, motion], dim=1)
+        return planes, self.network.view(planes, style, camera, size, jitter=True)
 
     def _roughness(self, planes: Tensor) -> Tensor:
         """Mean squared difference of the density at points `SMOOTHNESS_DISTANCE` apart."""

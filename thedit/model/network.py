@@ -88,19 +88,20 @@ class Network(nn.Module):
     def view(
         self,
         planes: Tensor,
-        style: Codes,
+        style: Tensor,
         labels: Tensor,
         neural_size: int | None = None,
         jitter: bool = False,
     ) -> Pictures:
-        """Planes (B, 3, F, R, R) seen by cameras (B, 25). ``jitter`` is for training."""
+        """Planes (B, 3, F, R, R) seen by cameras (B, 25); ``style`` (B, identity_code + motion_code) modulates the
+        super-resolution, ``jitter`` is for training."""
         n = neural_size or self.options.neural_size
         features = self.renderer(planes, labels, n, jitter).float()  # (B, F, n, n)
         rendered = 2 * features[:, :3] - 1
         if self.super_resolution is None:
             return Pictures(_resize(rendered, self.size), rendered)
         low = _resize(features, self.options.neural_size)
-        full = self.super_resolution(low, 2 * low[:, :3] - 1, torch.cat([style.identity, style.motion], dim=1))
+        full = self.super_resolution(low, 2 * low[:, :3] - 1, style)
         return Pictures(full, rendered)
 
     def neural_size(self, step: int) -> int:
