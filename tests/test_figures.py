@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
@@ -13,8 +14,9 @@ from thedit import config
 from thedit.errors import UserError
 from thedit.evaluation import layout, pairs
 from thedit.evaluation.run import make
-from thedit.figures import bases, charts, crossing, grid, readme, run, table, views
+from thedit.figures import bases, charts, crossing, grid, readme, run, sheet, table, views
 from thedit.figures.cast import Cast
+from thedit.figures.sheet import Sheet
 from thedit.methods import registry
 from thedit.training import checkpoint
 
@@ -123,14 +125,45 @@ def test_the_cast_drives_other_people_than_the_sources(project):
 
 
 def test_moving_a_basis_changes_the_face(project):
-    picture = np.array(bases.draw(Cast(SETTINGS)))
+    picture = np.array(bases.show(Cast(SETTINGS)).draw()[0])
     assert picture.shape[1] > 10 * 104
 
 
 def test_a_camera_on_its_way_changes_the_picture(project):
-    frames = views.moving(Cast(SETTINGS), people=1, frames=4)
+    frames = views.moving(Cast(SETTINGS), people=1, frames=4).draw()
     assert np.abs(np.asarray(frames[0], float) - np.asarray(frames[2], float)).max() > 0
-    assert len(crossing.moving(Cast(SETTINGS), sources=1, drivers=1, frames=9)) == 9
+    assert len(crossing.moving(Cast(SETTINGS), sources=1, drivers=1, frames=9).moments) == 9
+
+
+def noise(seed: int, side: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
+
+
+def test_a_sheet_that_was_kept_is_drawn_again_to_the_pixel(tmp_path):
+    still, turned = noise(0, 24), [noise(seed, 8) for seed in (1, 2, 3)]
+    above, below = grid.Grid(columns=["a", "b"], cell=12), grid.Grid(rows=["x"], cell=8, heading=30)
+    moments = [[[[None, still]], [[picture]]] for picture in (turned[0], None, turned[1], turned[2])]
+    shown = Sheet([above, below], moments, rate=5)
+    sheet.save(tmp_path / "shown.gif.parquet", shown)
+    again = sheet.load(tmp_path / "shown.gif.parquet")
+    assert again.rate == 5
+    drawn = [np.asarray(moment) for moment in shown.draw()]
+    for one, other in zip(again.draw(), drawn, strict=True):
+        assert (np.asarray(one) == other).all()
+    assert (drawn[0] != drawn[1]).any() and (drawn[0] != drawn[2]).any()
+    assert pq.read_metadata(tmp_path / "shown.gif.parquet").num_rows == 2 + 4  # what stands still is kept once
+
+
+def test_a_sheet_without_pictures_says_why(tmp_path):
+    sheet.save(tmp_path / "none.png.parquet", sheet.nothing("fomm has no camera control"))
+    (drawn,) = sheet.load(tmp_path / "none.png.parquet").draw()
+    assert (np.asarray(drawn) == np.asarray(grid.notice("fomm has no camera control"))).all()
+
+
+def test_a_damaged_sheet_is_named_with_its_remedy(tmp_path):
+    (tmp_path / "torn.png.parquet").write_bytes(b"PAR1")
+    with pytest.raises(UserError, match=r"torn.png.parquet: cannot be read .*thedit figures"):
+        sheet.load(tmp_path / "torn.png.parquet")
 
 
 def test_quality_by_yaw_is_a_line_a_method_and_a_panel_a_metric():
@@ -143,10 +176,10 @@ def test_quality_by_yaw_is_a_line_a_method_and_a_panel_a_metric():
 
 
 def test_the_strip_shows_the_views_that_are_scored(project):
-    usual = views.strip(Cast(SETTINGS), people=1)
+    usual = views.strip(Cast(SETTINGS), people=1).draw()[0]
     (project / "config/protocols/sides.yaml").write_text("kind: multiview\nyaw: [-45, 0, 45]\n")
     evaluation = SETTINGS.evaluation.model_copy(update={"protocols": ["self", "sides"]})
-    strip = views.strip(Cast(SETTINGS.model_copy(update={"evaluation": evaluation})), people=1)
+    strip = views.strip(Cast(SETTINGS.model_copy(update={"evaluation": evaluation})), people=1).draw()[0]
     assert strip.height < 0.6 * usual.height  # no rows of pitch
     assert strip.width == 60 + 4 + 5 * (112 + 4) + 2 * 14
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image, ImageSequence
 from safetensors import safe_open
 
 from metrics import aggregate, tables
@@ -19,6 +21,7 @@ from thedit import config, config_text
 from thedit.cli.reenact import WEIGHTS
 from thedit.errors import UserError
 from thedit.evaluation import layout
+from thedit.figures import run as figures
 from thedit.figures.readme import marks
 from thedit.files import sha256
 from thedit.methods import registry, trained
@@ -267,6 +270,11 @@ def test_a_long_log_is_thinned_to_means(tmp_path, monkeypatch):
     assert set(table.loc[table["loss"] == "l1", "value"]) == {1.0}
 
 
+def pixels(path):
+    """Every frame of a picture or an animation."""
+    return [np.asarray(frame.convert("RGB")).tobytes() for frame in ImageSequence.Iterator(Image.open(path))]
+
+
 @pytest.mark.skipif(not COMMITTED, reason="no reference run is committed yet")
 class TestCommitted:
     """What is committed in results/reference*/ and what is told of it."""
@@ -275,13 +283,27 @@ class TestCommitted:
     def test_tables_follow_from_the_record_byte_by_byte(self, folder, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         (tmp_path / "config").symlink_to(ROOT / "config")
-        shutil.copytree(folder, tmp_path / "results" / folder.name, ignore=shutil.ignore_patterns("figures", "methods"))
+        left_out = shutil.ignore_patterns("figures", "pictures", "methods")
+        shutil.copytree(folder, tmp_path / "results" / folder.name, ignore=left_out)
         for name in DERIVED:
             (tmp_path / "results" / folder.name / f"{name}.parquet").unlink()
         derive.write(config.load(folder / "config.yaml"))
         for name in DERIVED:
             made = tmp_path / "results" / folder.name / f"{name}.parquet"
             assert made.read_bytes() == (folder / f"{name}.parquet").read_bytes(), name
+
+    def test_the_pictures_of_the_readme_follow_from_the_record(self, tmp_path, monkeypatch):
+        shown = set(re.findall(r"\((results/(reference[^/]*)/figures/[^)]*)\)", (ROOT / "README.md").read_text()))
+        assert shown
+        monkeypatch.chdir(tmp_path)
+        for run in {run for _, run in shown}:
+            copied = shutil.copytree(ROOT / "results" / run / "pictures", tmp_path / "results" / run / "pictures")
+            for path in copied.iterdir():
+                if f"results/{run}/figures/{path.stem}" not in {figure for figure, _ in shown}:
+                    path.unlink()
+            figures.pictures_of(config.load(ROOT / "results" / run / "config.yaml"))
+        for figure, _ in shown:
+            assert pixels(tmp_path / figure) == pixels(ROOT / figure), figure
 
     @pytest.mark.parametrize("page", pages.PAGES, ids=str)
     def test_pages_show_the_rows(self, page, monkeypatch):

@@ -42,7 +42,7 @@ case "$stage" in
   " preprocess-check") make data/annyheads-quick/preprocess_check.parquet ;;
   " validity") make $run/validity.parquet $run/figures/validity.png ;;
   " structure") make $run/structure/$method.parquet ;;
-  " figures") for name in FIGURES; do make $run/figures/$name; done ;;
+  " figures") mkdir -p $run/pictures; for name in FIGURES; do make $run/figures/$name; done ;;
   *) make $out ;;
 esac
 """

@@ -9,7 +9,7 @@ def register(app: typer.Typer) -> None:
 
 
 def reference() -> None:
-    """Make every table, chart and page of the reference runs again from the records in results/reference*/."""
+    """Make every table, figure and page of the reference runs again from the records in results/reference*/."""
     from thedit.results.reference import write
 
     for path in write():

@@ -3,12 +3,12 @@
 import matplotlib
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from thedit.evaluation.predict import to_uint8
 from thedit.figures.cast import Cast
-from thedit.figures.grid import Grid, notice
+from thedit.figures.grid import Grid
+from thedit.figures.sheet import Sheet, nothing
 from thedit.methods.planedict import PlaneDict
 from thedit.model.dictionary import PlaneDictionary
 
@@ -16,14 +16,14 @@ SIGMAS = 2.0
 
 
 @torch.no_grad()
-def draw(cast: Cast, most: int = 10) -> Image.Image:
+def show(cast: Cast, most: int = 10) -> Sheet:
     """Columns are bases. Rows: how far the basis moves XY, XZ and YZ over the test frames; a face with it moved.
 
     The face is moved along the main direction in which the factors of the basis vary, by `SIGMAS` standard deviations.
     """
     method = cast.method
     if not (isinstance(method, PlaneDict) and isinstance(method.network.motion, PlaneDictionary)):
-        return notice(f"{cast.name} has no plane dictionary")
+        return nothing(f"{cast.name} has no plane dictionary")
     network, dictionary = method.network, method.network.motion
     device = next(method.parameters()).device
     rows = np.concatenate([clip for person in cast.clips for clip in person])
@@ -39,7 +39,7 @@ def draw(cast: Cast, most: int = 10) -> Image.Image:
     code = method.encode(cast.store.batch([source]).to(device))
     view = torch.from_numpy(cast.store.column("camera")[[source]]).to(device)
     middle = factors.mean(dim=0, keepdim=True)  # (1, N, U, U)
-    style = code.codes._replace(motion=motion.mean(dim=0, keepdim=True))
+    style = torch.cat([code.codes.identity, motion.mean(dim=0, keepdim=True)], dim=1)
 
     def face(moved: Tensor) -> np.ndarray:
         planes = (code.planes + dictionary.combine(moved)).unflatten(1, (3, -1))
@@ -63,7 +63,7 @@ def draw(cast: Cast, most: int = 10) -> Image.Image:
         heading=90,
         row_breaks=[3],
     )
-    return grid.draw([list(row) for row in zip(*columns)])
+    return Sheet([grid], [[[list(row) for row in zip(*columns)]]])
 
 
 def _main_direction(factors: Tensor) -> Tensor:

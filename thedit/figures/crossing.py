@@ -1,14 +1,14 @@
 """Cross-identity reenactment: every source with every driver, as a still figure and animated."""
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from thedit.figures.cast import Cast
 from thedit.figures.grid import Grid
+from thedit.figures.sheet import Sheet
 
 
-def still(cast: Cast, sources: int = 5, drivers: int = 6) -> Image.Image:
+def still(cast: Cast, sources: int = 5, drivers: int = 6) -> Sheet:
     """One row a source, one column a driver."""
     chosen = [cast.striking(clip) for clip in cast.driving_clips(drivers)]
     rows = [[None, *map(cast.store.picture, chosen)]]
@@ -19,10 +19,10 @@ def still(cast: Cast, sources: int = 5, drivers: int = 6) -> Image.Image:
         column_breaks=[1],
         row_breaks=[1],
     )
-    return grid.draw(rows)
+    return Sheet([grid], [[rows]])
 
 
-def moving(cast: Cast, sources: int = 3, drivers: int = 4, frames: int = 20) -> list[Image.Image]:
+def moving(cast: Cast, sources: int = 3, drivers: int = 4, frames: int = 20) -> Sheet:
     """The same, animated: the drivers move, the sources are single pictures."""
     clips = [clip[_steps(len(clip), frames)].tolist() for clip in cast.driving_clips(drivers)]
     chosen = cast.sources(sources)
@@ -31,14 +31,14 @@ def moving(cast: Cast, sources: int = 3, drivers: int = 4, frames: int = 20) -> 
         for source in tqdm(chosen, desc="cross-identity animation", unit="source")
     ]
     grid = Grid(columns=["source", *["driver"] * len(clips)], cell=112, column_breaks=[1], row_breaks=[1])
-    shown = []
+    moments = []
     for moment in range(frames):
         rows = [[None, *(cast.store.picture(clip[moment]) for clip in clips)]]
         rows += [
             [cast.store.picture(source), *(driven[moment] for driven in row)] for source, row in zip(chosen, results)
         ]
-        shown.append(grid.draw(rows))
-    return shown
+        moments.append([rows])
+    return Sheet([grid], moments, rate=10)
 
 
 def _steps(available: int, frames: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from metrics import tables
 from thedit.config import Config
 from thedit.errors import UserError
 from thedit.evaluation import layout
-from thedit.figures import bases, charts, crossing, grid, sidebyside, style, table, views
+from thedit.figures import bases, charts, crossing, grid, sheet, sidebyside, style, table, views
 from thedit.figures.cast import Cast
 from thedit.files import atomic
 
@@ -17,18 +17,29 @@ def write(config: Config) -> Path:
     """Make every figure and return their folder."""
     folder = charts_of(config)
     cast = Cast(config)
-    grid.save(folder / "methods.png", sidebyside.draw(config, cast.store))
-    grid.save(folder / "cross_identity.png", crossing.still(cast))
-    grid.animate(folder / "cross_identity.gif", crossing.moving(cast), rate=10)
-    grid.save(folder / "plane_bases.png", bases.draw(cast))
-    if cast.method.camera_control:
-        grid.save(folder / "multiview.png", views.strip(cast))
-        grid.animate(folder / "multiview.gif", views.moving(cast), rate=15)
-    else:
-        reason = grid.notice(f"{cast.name} has no camera control")
-        grid.save(folder / "multiview.png", reason)
-        grid.animate(folder / "multiview.gif", [reason], rate=1)
+    sheets = {
+        "methods.png": sidebyside.show(config, cast.store),
+        "cross_identity.png": crossing.still(cast),
+        "cross_identity.gif": crossing.moving(cast),
+        "plane_bases.png": bases.show(cast),
+        "multiview.png": views.strip(cast),
+        "multiview.gif": views.moving(cast),
+    }
+    for name, shown in sheets.items():
+        sheet.save(_pictures(config) / f"{name}.parquet", shown)
+    pictures_of(config)
     return folder
+
+
+def pictures_of(config: Config) -> None:
+    """Draw the figures of pictures from what `write` kept of them in results/<run>/pictures/, if it did."""
+    for path in sorted(_pictures(config).glob("*.parquet")):
+        shown = sheet.load(path)
+        out = layout.run(config) / "figures" / path.stem
+        if out.suffix == ".gif":
+            grid.animate(out, shown.draw(), shown.rate or 1)
+        else:
+            grid.save(out, *shown.draw())
 
 
 def charts_of(config: Config) -> Path:
@@ -48,3 +59,7 @@ def charts_of(config: Config) -> Path:
     else:
         grid.save(folder / "views.png", grid.notice("no protocol moves the camera"))
     return folder
+
+
+def _pictures(config: Config) -> Path:
+    return layout.run(config) / "pictures"

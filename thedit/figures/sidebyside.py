@@ -6,18 +6,19 @@ from PIL import Image
 
 from thedit.config import Config
 from thedit.evaluation import layout
-from thedit.figures.grid import Grid, Picture, notice
+from thedit.figures.grid import Grid, Picture
+from thedit.figures.sheet import Sheet, nothing
 from thedit.shards.store import FrameStore
 
 
-def draw(config: Config, store: FrameStore, most: int = 5) -> Image.Image:
+def show(config: Config, store: FrameStore, most: int = 5) -> Sheet:
     """One row a frame of the first protocol between people: source, driver, the truth, every method's prediction."""
     for protocol in config.evaluation.protocols:
         pairs = pd.read_parquet(layout.pairs(config, protocol))
         if (pairs["source_id"] != pairs["driver_id"]).any():
             break
     else:
-        return notice("no protocol in which people drive each other")
+        return nothing("no protocol in which people drive each other")
     rows: list[list[Picture]] = []
     for _, frames in list(pairs.groupby("pair", sort=False))[:most]:
         middle = len(frames) // 2
@@ -26,7 +27,7 @@ def draw(config: Config, store: FrameStore, most: int = 5) -> Image.Image:
         given = [store.picture(shown["source_row"]), store.picture(shown["driver_row"])]
         rows.append([*given, _truth(config, store, frames, middle), *pictures])
     names = [method.replace("-", "\n", 1) for method in config.methods]
-    return Grid(columns=["source", "driver", "truth", *names], cell=128, column_breaks=[1, 2, 3]).draw(rows)
+    return Sheet([Grid(columns=["source", "driver", "truth", *names], cell=128, column_breaks=[1, 2, 3])], [[rows]])
 
 
 def _prediction(config: Config, method: str, protocol: str, row: pd.Series) -> Picture:

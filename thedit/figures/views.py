@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
@@ -12,21 +11,24 @@ from thedit.evaluation import protocols
 from thedit.evaluation.pairs import orbit, sweep
 from thedit.evaluation.protocols import Protocol
 from thedit.figures.cast import Cast
-from thedit.figures.grid import PAPER, Grid
+from thedit.figures.grid import Grid
+from thedit.figures.sheet import Sheet, nothing
 
 MOST = 9  # views in a row
 USUAL = Protocol(kind="multiview", yaw=[-45, -30, -15, 0, 15, 30, 45], pitch=[-20, -10, 0, 10, 20])
 
 
-def strip(cast: Cast, people: int = 3) -> Image.Image:
+def strip(cast: Cast, people: int = 3) -> Sheet:
     """Rows of yaw, then rows of pitch; the source and the driving frame stand at the left.
 
     The angles are those of the run's first multi-view protocol, at most `MOST` of each, or else the `USUAL` ones.
     """
+    if not cast.method.camera_control:
+        return nothing(f"{cast.name} has no camera control")
     named = map(protocols.find, cast.config.evaluation.protocols)
     protocol = next((one for one in named if one.kind == "multiview"), USUAL)
     scenes = _scenes(cast, people)
-    parts = []
+    grids, pictures = [], []
     for kind, angles in (("yaw", protocol.yaw), ("pitch", protocol.pitch)):
         if not angles:
             continue
@@ -37,16 +39,15 @@ def strip(cast: Cast, people: int = 3) -> Image.Image:
             views = cast.perform(source, [driver] * len(cameras), cameras)
             rows.append([cast.store.picture(source), cast.store.picture(driver), *views])
         headings = ["source", "driver", *(f"{angle:+.0f}°" if angle else "0°" for angle in shown)]
-        grid = Grid(columns=headings, rows=[kind] * len(rows), cell=112, heading=60, column_breaks=[1, 2])
-        parts.append(grid.draw(rows))
-    joined = Image.new("RGB", (max(part.width for part in parts), sum(part.height for part in parts)), PAPER)
-    for number, part in enumerate(parts):
-        joined.paste(part, (0, sum(above.height for above in parts[:number])))
-    return joined
+        grids.append(Grid(columns=headings, rows=[kind] * len(rows), cell=112, heading=60, column_breaks=[1, 2]))
+        pictures.append(rows)
+    return Sheet(grids, [pictures])
 
 
-def moving(cast: Cast, people: int = 4, frames: int = 36) -> list[Image.Image]:
+def moving(cast: Cast, people: int = 4, frames: int = 36) -> Sheet:
     """The camera moves about each person on an ellipse of 35° yaw and 15° pitch."""
+    if not cast.method.camera_control:
+        return nothing(f"{cast.name} has no camera control")
     turns = [2 * math.pi * moment / frames for moment in range(frames)]
     yaw = torch.tensor([35 * math.sin(turn) for turn in turns])
     pitch = torch.tensor([15 * math.cos(turn) for turn in turns])
@@ -55,16 +56,9 @@ def moving(cast: Cast, people: int = 4, frames: int = 36) -> list[Image.Image]:
         views = cast.perform(source, [driver] * frames, orbit(_label(cast, driver), yaw, pitch))
         columns.append((cast.store.picture(source), cast.store.picture(driver), views))
     grid = Grid(rows=["source", "driver", "result"], cell=128, heading=70, row_breaks=[2])
-    return [
-        grid.draw(
-            [
-                [source for source, _, _ in columns],
-                [driver for _, driver, _ in columns],
-                [views[moment] for _, _, views in columns],
-            ]
-        )
-        for moment in range(frames)
-    ]
+    sources, drivers, seen = zip(*columns)
+    moments = [[[sources, drivers, [views[moment] for views in seen]]] for moment in range(frames)]
+    return Sheet([grid], moments, rate=15)
 
 
 def _scenes(cast: Cast, people: int) -> list[tuple[int, int]]:

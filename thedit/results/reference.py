@@ -23,9 +23,9 @@ KINDS = ("model", "ablation", "baseline", "bound")  # the order of columns
 
 
 def write() -> list[Path]:
-    """Make every table, chart and page of the reference runs again, and return what was written.
+    """Make every table, figure and page of the reference runs again, and return what was written.
 
-    For each run its tables, its charts and tables.md; for the main one seeds.parquet, if it was repeated with another
+    For each run its tables, its figures and tables.md; for the main one seeds.parquet, if it was repeated with another
     seed; the block of the README and the `pages`. Raises `UserError` if the main run is not there.
     """
     main, *_ = found = runs()
@@ -40,6 +40,7 @@ def write() -> list[Path]:
         tables.write(seeds(repeated), tables.SEEDS, layout.run(main) / "seeds.parquet")
     for config in found:
         run.charts_of(config)
+        run.pictures_of(config)
         with atomic(layout.run(config) / "tables.md") as sibling:
             sibling.write_text(_all(config))
     put(README, MAIN, COMMAND, block(found))

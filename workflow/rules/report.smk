@@ -9,6 +9,7 @@ rule figures:
         cost=rules.cost.output,
         weights=all_weights(),
     output:
+        directory(f"{RUN}/pictures"),
         figure("table.html", "comparison table", category="Results"),
         figure("comparison.png", "comparison as a chart", category="Results"),
         figure("views.png", "quality by the camera's yaw", category="Results"),
