@@ -34,7 +34,7 @@ generated: $(VENV)/.installed  ## files that follow from others: schema, default
 	sed --in-place '/- pip:/q' environment.yml
 	sed '/^#/d; s/^/      - /' requirements.lock >> environment.yml
 
-reference-tables: $(VENV)/.installed  ## tables, charts and pages of the reference runs, from what is committed of them
+reference-tables: $(VENV)/.installed  ## tables, figures and pages of the reference runs, from what is committed of them
 	$(BIN)/thedit reference
 
 rulegraph: $(VENV)/.installed  ## docs/rulegraph.png; needs graphviz

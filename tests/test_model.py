@@ -119,6 +119,18 @@ def test_motion_depends_on_the_driver_and_identity_on_the_source(method):
     assert not torch.equal(method.drive(code, driver, label), method.drive(method.encode(driver), driver, label))
 
 
+@pytest.mark.parametrize("maps", [0, 2])
+def test_driving_compiles_around_what_cannot_be_traced(maps, monkeypatch):
+    """On a GPU torch.compile leaves the renderer's kernels out, and takes up the frame again behind them."""
+    method, source, driver = build(identity_maps=maps).eval(), frames(2, SIZE, seed=1), frames(2, SIZE, seed=2)
+    renderer = method.network.renderer
+    monkeypatch.setattr(renderer, "forward", torch.compiler.disable(renderer.forward))
+    compiled = torch.compile(method.drive, dynamic=False, backend="eager")
+    with torch.no_grad():
+        code = method.encode(source)
+        assert torch.equal(compiled(code, driver, driver.camera), method.drive(code, driver, driver.camera))
+
+
 @pytest.mark.parametrize("changes", ABLATIONS, ids=lambda changes: "-".join(changes))
 def test_every_option_trains(changes):
     method = build(**changes)

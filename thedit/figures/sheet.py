@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,16 +22,15 @@ from thedit.figures.grid import PAPER, Grid, Picture
 from thedit.files import atomic
 
 Rows = Sequence[Sequence[Picture]]
-PLACE = ("moment", "grid", "row", "column")
-SCHEMA = pa.schema([*((name, pa.int32()) for name in PLACE), ("picture", pa.binary())])
+SCHEMA = pa.schema([*((place, pa.int32()) for place in ("moment", "grid", "row", "column")), ("picture", pa.binary())])
 
 
 @dataclass(frozen=True)
 class Sheet:
     """Grids of pictures, one above the other, at one moment or at several.
 
-    grids: how each is laid out; moments: the rows of each grid, at each moment; rate: moments a second; notice: what
-    is said instead where there is nothing to show.
+    grids: how each is laid out; moments: the rows of each grid, at each moment, always as many and as long; rate:
+    moments a second; notice: what is said instead where there is nothing to show.
     """
 
     grids: Sequence[Grid]
@@ -76,27 +76,19 @@ def load(path: Path) -> Sheet:
         table = pq.read_table(path)
         facts = json.loads(table.schema.metadata[b"sheet"])
         grids = [Grid(**one) for one in facts["grids"]]
-        changes: dict[int, list[tuple[int, int, int, bytes | None]]] = {}
+        changes: list[list[dict[str, Any]]] = [[] for _ in range(facts["moments"])]
         for row in table.to_pylist():
-            changes.setdefault(row["moment"], []).append((row["grid"], row["row"], row["column"], row["picture"]))
-        shown: dict[tuple[int, int, int], Picture] = {}
+            changes[row["moment"]].append(row)
+        shown: list[dict[int, dict[int, Picture]]] = [{} for _ in grids]  # by grid, row and column, all in order
         moments = []
-        for moment in range(facts["moments"]):
-            for number, line, column, encoded in changes.get(moment, []):
-                shown[number, line, column] = None if encoded is None else _decode(encoded)
-            moments.append([_rows(shown, number) for number in range(len(grids))])
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        for changed in changes:
+            for row in changed:
+                picture = None if row["picture"] is None else _decode(row["picture"])
+                shown[row["grid"]].setdefault(row["row"], {})[row["column"]] = picture
+            moments.append([[[*line.values()] for line in lines.values()] for lines in shown])
+    except (OSError, ValueError, LookupError, TypeError, pa.ArrowException) as error:
         raise UserError(f"{path}: cannot be read ({error}); make it again with 'thedit figures'.") from error
     return Sheet(grids, moments, facts["rate"], facts["notice"])
-
-
-def _rows(shown: dict[tuple[int, int, int], Picture], number: int) -> Rows:
-    """The rows of one grid, of which each begins at column 0."""
-    lines: dict[int, dict[int, Picture]] = {}
-    for (one, line, column), picture in shown.items():
-        if one == number:
-            lines.setdefault(line, {})[column] = picture
-    return [[columns[column] for column in sorted(columns)] for _, columns in sorted(lines.items())]
 
 
 def _stack(parts: Sequence[Image.Image]) -> Image.Image:
