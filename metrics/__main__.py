@@ -1,4 +1,4 @@
-"""``python -m metrics``: score results made elsewhere against their true frames.
+"""``python -m thedit.metrics``: score results made elsewhere against their true frames.
 
 Both folders hold videos, or folders of pictures; clips are paired by name, frames in order. The driving frame is taken
 to be the true frame, and the source the first true frame of a clip unless --source gives others.
@@ -14,11 +14,11 @@ import pandas as pd
 import torch
 import typer
 
-from metrics import aggregate, clips, suite, tables
-from metrics.text import readable
 from thedit import provenance
 from thedit.config import digest
 from thedit.errors import UserError
+from thedit.metrics import aggregate, clips, suite, tables
+from thedit.metrics.text import readable
 
 
 def main(

@@ -9,12 +9,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from metrics import statistics
-from metrics.distribution import frechet_distance
-from metrics.statistics import Interval
-from metrics.suite import feature_metrics
-from metrics.tables import FEATURES, FRAME_KEY, VALUE_KEY, VALUES
 from thedit.errors import UserError
+from thedit.metrics import statistics
+from thedit.metrics.distribution import frechet_distance
+from thedit.metrics.statistics import Interval
+from thedit.metrics.suite import feature_metrics
+from thedit.metrics.tables import FEATURES, FRAME_KEY, VALUE_KEY, VALUES
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 WHAT = ["protocol", "metric", "variant", "backend", "weights_sha256"]
@@ -23,13 +23,13 @@ VALUE = list(VALUES.columns)
 
 
 def frames(scores: pd.DataFrame) -> pd.DataFrame:
-    """The rows with a value a frame, sorted by their key: schema `metrics.tables.FRAMES`."""
+    """The rows with a value a frame, sorted by their key: schema `thedit.metrics.tables.FRAMES`."""
     table = scores[scores["metric"] != FEATURES].drop(columns="vector")
     return table.sort_values(FRAME_KEY, ignore_index=True)
 
 
 def distances(scores: pd.DataFrame) -> pd.DataFrame:
-    """Distances between sets of pictures, from the score rows that hold vectors: schema `metrics.tables.VALUES`.
+    """Distances between sets of pictures, from the score rows that hold vectors: schema `thedit.metrics.tables.VALUES`.
 
     They use the frames that every method delivered, so that n is equal; their intervals leave out people.
     """
@@ -40,7 +40,7 @@ def distances(scores: pd.DataFrame) -> pd.DataFrame:
 def metrics(table: pd.DataFrame, between: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:
     """One row a method, protocol, metric, variant and backend: value, interval, n, n_failed, n_reference.
 
-    ``table`` follows `metrics.tables.FRAMES`, of which every method must have the same frames of a protocol, or
+    ``table`` follows `thedit.metrics.tables.FRAMES`, of which every method must have the same frames of a protocol, or
     `UserError` names the one that has not. Intervals of means come from ``resamples`` resamples of source people. The
     rows ``between`` of `distances` are added.
     """
@@ -52,7 +52,7 @@ def metrics(table: pd.DataFrame, between: pd.DataFrame, resamples: int, seed: in
 def comparisons(table: pd.DataFrame, baseline: str, resamples: int, seed: int) -> pd.DataFrame:
     """Mean difference, method minus ``baseline``, over the frames where both have a finite value, with its interval.
 
-    ``table`` follows `metrics.tables.FRAMES`. Frames are paired, and source people resampled.
+    ``table`` follows `thedit.metrics.tables.FRAMES`. Frames are paired, and source people resampled.
     """
     key = [*WHAT, "pair", "frame"]
     usable = table[np.isfinite(table["value"])]

@@ -10,9 +10,6 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from metrics.measure import Measurer
-from metrics.run import Frames, TrueFrames
-from metrics.validity import Sample
 from thedit import camera
 from thedit.errors import UserError
 from thedit.evaluation.pairs import sweep
@@ -22,6 +19,9 @@ from thedit.heads import assets
 from thedit.heads.dataset import Truth, fingerprint
 from thedit.heads.frames import Frames as Rendered
 from thedit.heads.shading import LABELS
+from thedit.metrics.measure import Measurer
+from thedit.metrics.run import Frames, TrueFrames
+from thedit.metrics.validity import Sample
 
 FRAMES_PER_CLIP = 25
 NO_HEAD = [LABELS["background"], LABELS["clothes"]]
@@ -100,7 +100,7 @@ class TruePictures:
         self._labels = TrueLabels(data, frames, self._truth.heads.size)
 
     def __call__(self, rows: pd.DataFrame) -> TrueFrames:
-        """What `metrics.run.score` needs of rows of one pair; the head is all but background and clothes."""
+        """What `thedit.metrics.run.score` needs of rows of one pair; the head is all but background and clothes."""
         rendered = self.render(rows)
         assert rendered.mask is not None
         return TrueFrames(list(rendered.image), list(~np.isin(rendered.mask, NO_HEAD)))

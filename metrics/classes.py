@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from metrics import distribution, expression, identity, pixel, pose
-from metrics.backends import Features, Perceptual
-from metrics.images import checked, checked_pair
+from thedit.metrics import distribution, expression, identity, pixel, pose
+from thedit.metrics.backends import Features, Perceptual
+from thedit.metrics.images import checked, checked_pair
 
 
 class PerFrame(Metric):

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from metrics import folders, suite
-from metrics.measure import Measurer, pixel_sha256
-from metrics.run import rows
-from metrics.score import Pair
 from thedit import camera
 from thedit.errors import UserError
+from thedit.metrics import folders, suite
+from thedit.metrics.measure import Measurer, pixel_sha256
+from thedit.metrics.run import rows
+from thedit.metrics.score import Pair
 from thedit.processes import die_with_parent
 
 PROTOCOL = "folders"

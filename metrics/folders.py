@@ -6,8 +6,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from metrics import images
 from thedit.errors import UserError
+from thedit.metrics import images
 
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 VIDEOS = {".mp4", ".mov", ".mkv", ".webm", ".avi"}

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from metrics import images
-from metrics.suite import Suite
 from thedit.files import atomic
+from thedit.metrics import images
+from thedit.metrics.suite import Suite
 
 SIDE = 256  # pictures are enlarged or reduced to this side before faces are looked for
 

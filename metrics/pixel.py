@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from metrics.images import checked_pair
+from thedit.metrics.images import checked_pair
 
 WINDOW, SIGMA = 11, 1.5
 K1, K2 = 0.01, 0.03
@@ -14,7 +14,7 @@ def psnr(prediction: Tensor, target: Tensor, region: Tensor | None = None) -> Te
     """Peak signal-to-noise ratio in decibels (B,), float64: 10 log10(range^2 / mean squared error); higher is better.
 
     Pictures (B, 3, H, W), uint8 or float in [-1, 1]; with a ``region`` (B, H, W), bool, only its pixels count.
-    Identical pictures give infinity, an empty region NaN. Raises ValueError as `metrics.images.checked_pair`, and for a
+    Identical pictures give infinity, an empty region NaN. Raises ValueError as `images.checked_pair`, and for a
     region of another shape or type.
 
     >>> black = torch.zeros(1, 3, 16, 16, dtype=torch.uint8)

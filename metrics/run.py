@@ -9,11 +9,11 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from metrics import images, tables
-from metrics.measure import Measurer, pixel_sha256
-from metrics.score import Pair, score_pair
 from thedit.errors import UserError
 from thedit.files import sha256
+from thedit.metrics import images, tables
+from thedit.metrics.measure import Measurer, pixel_sha256
+from thedit.metrics.score import Pair, score_pair
 from thedit.shards.batch import PARTS
 
 NOT_APPLICABLE = "not applicable"  # frames that a method cannot make by its nature: not scored, not failed
@@ -53,7 +53,7 @@ def score(
     truth: Truth | None,
     labels: dict[str, str],
 ) -> pd.DataFrame:
-    """Score rows (schema `metrics.tables.SCORES`) of every frame of the protocol ``pairs``.
+    """Score rows (schema `thedit.metrics.tables.SCORES`) of every frame of the protocol ``pairs``.
 
     ``predictions`` is the folder of the method's frames. ``truth`` renders the true pictures and masks of a pair's
     rows; None for data without truth, of which no target is ``truth``. ``labels`` are the columns method,

@@ -7,18 +7,18 @@ import numpy as np
 import pandas as pd
 import torch
 
-from metrics import statistics
-from metrics.identity import csim, rescaled
-from metrics.measure import Measurer
-from metrics.run import Frames, person_rows
+from thedit.metrics import statistics
+from thedit.metrics.identity import csim, rescaled
+from thedit.metrics.measure import Measurer
+from thedit.metrics.run import Frames, person_rows
 
 SAME, DIFFERENT = "one person", "two people"
 
 
 def scale(frames: Frames, measurer: Measurer, split: str = "test") -> pd.DataFrame:
-    """Mean similarity of two pictures of `SAME` and of `DIFFERENT`: schema `metrics.tables.SCALE`.
+    """Mean similarity of two pictures of `SAME` and of `DIFFERENT`: schema `tables.SCALE`.
 
-    The pictures are those that `metrics.run.person_rows` takes of every person of the split; pictures without a face
+    The pictures are those that `run.person_rows` takes of every person of the split; pictures without a face
     are left out and counted. Two pictures of one person are of different clips, since frames of one clip are alike for
     other reasons; where no person has two clips there is no mean. Intervals leave out one person at a time.
     """
@@ -34,7 +34,7 @@ def scale(frames: Frames, measurer: Measurer, split: str = "test") -> pd.DataFra
 
 
 def on_scale(table: pd.DataFrame, ends: pd.DataFrame) -> pd.DataFrame:
-    """``table`` (schema `metrics.tables.FRAMES`) with CSIM against the source once more, read on the scale ``ends``.
+    """``table`` (schema `tables.FRAMES`) with CSIM against the source once more, read on the scale ``ends``.
 
     No row is added for a network whose scale is not there, or upside down.
     """

@@ -11,16 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metrics import images
-from metrics.expression import AED, aed, aed_landmarks, centred, openings
-from metrics.identity import csim
-from metrics.measure import Measured, Measurer
-from metrics.pixel import psnr, ssim
-from metrics.pose import APD, apd
-from metrics.tables import FEATURES
 from thedit import camera
 from thedit.fitting import Fit, fit_clip
 from thedit.fitting.model import LandmarkModel
+from thedit.metrics import images
+from thedit.metrics.expression import AED, aed, aed_landmarks, centred, openings
+from thedit.metrics.identity import csim
+from thedit.metrics.measure import Measured, Measurer
+from thedit.metrics.pixel import psnr, ssim
+from thedit.metrics.pose import APD, apd
+from thedit.metrics.tables import FEATURES
 
 NO_FACE = "no face found in the {}"
 

@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from metrics import probes, statistics
-from metrics.annyheads import TrueLabels
 from thedit import camera
 from thedit.heads.assets import PARTS, Assets
 from thedit.heads.dataset import Truth
 from thedit.kernels import render as kernel
 from thedit.methods.planedict import PlaneDict
+from thedit.metrics import probes, statistics
+from thedit.metrics.annyheads import TrueLabels
 from thedit.model.renderer import FAR, NEAR, Renderer
 from thedit.shards.store import FrameStore
 

@@ -8,36 +8,36 @@ from typing import Any
 
 from torch import Tensor
 
-from metrics.backends import Blendshapes, Detector, Embedder, Features, Landmarker, Perceptual
-from metrics.distribution import frechet_distance, kernel_distance
 from thedit.errors import UserError
+from thedit.metrics.backends import Blendshapes, Detector, Embedder, Features, Landmarker, Perceptual
+from thedit.metrics.distribution import frechet_distance, kernel_distance
 
 INCEPTION = "inception-2015"
 BACKENDS: dict[str, dict[str, str]] = {
     "detector": {
-        "dlib": "metrics.backends.faces:DlibDetector",
-        "scrfd": "metrics.backends.faces:scrfd",
-        "mediapipe": "metrics.backends.faces:blazeface",
+        "dlib": "thedit.metrics.backends.faces:DlibDetector",
+        "scrfd": "thedit.metrics.backends.faces:scrfd",
+        "mediapipe": "thedit.metrics.backends.faces:blazeface",
     },
     "landmarks": {
-        "dlib": "metrics.backends.faces:dlib_landmarks",
-        "fan": "metrics.backends.faces:fan",
-        "mediapipe": "metrics.backends.faces:face_mesh",
+        "dlib": "thedit.metrics.backends.faces:dlib_landmarks",
+        "fan": "thedit.metrics.backends.faces:fan",
+        "mediapipe": "thedit.metrics.backends.faces:face_mesh",
     },
     "embedding": {
-        "dlib": "metrics.backends.faces:DlibEmbedding",
-        "arcface": "metrics.backends.arcface:ArcFace",
+        "dlib": "thedit.metrics.backends.faces:DlibEmbedding",
+        "arcface": "thedit.metrics.backends.arcface:ArcFace",
     },
-    "blendshapes": {"mediapipe": "metrics.backends.blendshapes:MediaPipe"},
+    "blendshapes": {"mediapipe": "thedit.metrics.backends.blendshapes:MediaPipe"},
     "perceptual": {
-        "efficientnet-lite0": "metrics.backends.efficientnet:efficientnet_lite0",
-        "lpips-alex": "metrics.backends.lpips:alex",
-        "lpips-vgg": "metrics.backends.lpips:vgg",
-        "lpips-squeeze": "metrics.backends.lpips:squeeze",
+        "efficientnet-lite0": "thedit.metrics.backends.efficientnet:efficientnet_lite0",
+        "lpips-alex": "thedit.metrics.backends.lpips:alex",
+        "lpips-vgg": "thedit.metrics.backends.lpips:vgg",
+        "lpips-squeeze": "thedit.metrics.backends.lpips:squeeze",
     },
     "features": {
-        "efficientnet-lite0": "metrics.backends.efficientnet:efficientnet_lite0",
-        INCEPTION: "metrics.backends.inception:Inception",
+        "efficientnet-lite0": "thedit.metrics.backends.efficientnet:efficientnet_lite0",
+        INCEPTION: "thedit.metrics.backends.inception:Inception",
     },
 }
 SUITES: dict[str, dict[str, str]] = {

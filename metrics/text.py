@@ -34,7 +34,7 @@ SHOWN = {
 
 
 def readable(metrics: pd.DataFrame, outside: Mapping[str, Mapping[str, str]] = MappingProxyType({})) -> str:
-    """One table a protocol (schema `metrics.tables.METRICS`): a row a metric, a column a method.
+    """One table a protocol (schema `thedit.metrics.tables.METRICS`): a row a metric, a column a method.
 
     Each cell has the value, its 95 % interval, and how many frames could not be measured. ``outside`` has, by protocol,
     methods that it does not apply to, and why.

@@ -15,14 +15,14 @@ import pandas as pd
 import scipy.stats
 import torch
 
-from metrics import statistics
-from metrics.backends import Backend
-from metrics.expression import AED, aed, aed_landmarks, centred, openings
-from metrics.identity import csim
-from metrics.pose import apd
-from metrics.suite import Suite
 from thedit import camera
 from thedit.fitting.model import landmark_model
+from thedit.metrics import statistics
+from thedit.metrics.backends import Backend
+from thedit.metrics.expression import AED, aed, aed_landmarks, centred, openings
+from thedit.metrics.identity import csim
+from thedit.metrics.pose import apd
+from thedit.metrics.suite import Suite
 
 YAW_BINS = ((0, 15), (15, 30), (30, 45), (45, 60), (60, 90), (0, 30), (0, 90))
 FALSE_ACCEPTS = 0.01
@@ -91,7 +91,7 @@ class Pairs:
 
 
 def validity(sample: Sample, suite: Suite) -> pd.DataFrame:
-    """Rows of schema `metrics.tables.VALIDITY` without dataset, config_hash and code_version."""
+    """Rows of schema `thedit.metrics.tables.VALIDITY` without dataset, config_hash and code_version."""
     found = ~np.isnan(sample.camera[:, 0])
     frames, pairs = _frames(sample[found]), _pairs(sample[found], suite)
     people = np.unique(sample.person)

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from metrics import statistics
-from metrics.aggregate import INTERVAL, WHAT, people
+from thedit.metrics import statistics
+from thedit.metrics.aggregate import INTERVAL, WHAT, people
 
 STEP = 15  # degrees between the bins of yaw
 LEVEL = 0.5  # degrees of pitch within which a view counts as level
@@ -19,9 +19,9 @@ CHANGE = ["change", "change_low", "change_high"]
 
 
 def views(table: pd.DataFrame, pairs: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:
-    """One row a method, protocol, metric of `METRICS` and absolute yaw, with intervals: schema `metrics.tables.VIEWS`.
+    """One row a method, protocol, metric of `METRICS` and absolute yaw, with intervals: schema `tables.VIEWS`.
 
-    ``table`` follows `metrics.tables.FRAMES`; ``pairs`` has the yaw and pitch in degrees of every frame of the
+    ``table`` follows `tables.FRAMES`; ``pairs`` has the yaw and pitch in degrees of every frame of the
     multi-view protocols. Yaws of both sides are taken together, at the nearest multiple of `STEP`; views from above or
     below are left out. ``change`` is the mean difference from the same pair's frontal views, where both have a value.
     """

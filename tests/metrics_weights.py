@@ -9,9 +9,9 @@ import torch
 import torchvision
 from onnx import TensorProto, helper, numpy_helper
 
-from metrics.backends import inception
 from thedit import weights
 from thedit.files import sha256
+from thedit.metrics.backends import inception
 
 
 def install(folder, monkeypatch, names):

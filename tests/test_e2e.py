@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from metrics import tables
 from thedit import config
 from thedit.evaluation import layout
 from thedit.files import sha256
+from thedit.metrics import tables
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ".test/config.yaml"

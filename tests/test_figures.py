@@ -7,8 +7,6 @@ import pytest
 import torch
 from PIL import Image
 
-from metrics import tables
-from metrics.text import readable
 from tests.frames import make_store
 from thedit import config
 from thedit.errors import UserError
@@ -18,6 +16,8 @@ from thedit.figures import bases, charts, crossing, grid, readme, run, sheet, ta
 from thedit.figures.cast import Cast
 from thedit.figures.sheet import Sheet
 from thedit.methods import registry
+from thedit.metrics import tables
+from thedit.metrics.text import readable
 from thedit.training import checkpoint
 
 PEOPLE = {f"test-{number:04d}": ("00", "01") for number in range(3)}

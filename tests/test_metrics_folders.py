@@ -1,4 +1,4 @@
-"""``python -m metrics``: folders of frames or videos made elsewhere."""
+"""``python -m thedit.metrics``: folders of frames or videos made elsewhere."""
 
 import subprocess
 import sys
@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from metrics import clips, folders, images, tables
 from thedit.errors import UserError
+from thedit.metrics import clips, folders, images, tables
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -59,7 +59,7 @@ def test_sources_are_pictures_named_as_clips_or_in_folders_of_that_name(tmp_path
 
 
 def run(folder, *arguments):
-    command = [sys.executable, "-m", "metrics", *map(str, arguments)]
+    command = [sys.executable, "-m", "thedit.metrics", *map(str, arguments)]
     environment = {"PYTHONPATH": str(Path(__file__).resolve().parents[1]), "PATH": "", "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from pytorch_fid.fid_score import calculate_frechet_distance
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-import metrics
-from metrics import classes, images
-from thedit import camera
+from thedit import camera, metrics
+from thedit.metrics import classes, images
 
 
 def pictures(seed: int, count: int = 3, height: int = 40, width: int = 52) -> torch.Tensor:

@@ -9,13 +9,13 @@ import pytest
 import torch
 from insightface.utils import face_align
 
-from metrics import alignment, images, suite
-from metrics.backends.efficientnet import efficientnet_lite0
-from metrics.backends.inception import network
-from metrics.measure import Measurer
 from tests import metrics_weights
 from thedit import weights
 from thedit.errors import UserError
+from thedit.metrics import alignment, images, suite
+from thedit.metrics.backends.efficientnet import efficientnet_lite0
+from thedit.metrics.backends.inception import network
+from thedit.metrics.measure import Measurer
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="needs the pictures and weights of ../shared")
@@ -55,7 +55,7 @@ def test_five_point_alignment_undoes_a_similarity():
 @pytest.mark.parametrize(("net", "entry"), [("alex", "alexnet"), ("vgg", "vgg16"), ("squeeze", "squeezenet")])
 def test_lpips_agrees_with_the_package(tmp_path, monkeypatch, net, entry):
     metrics_weights.install(tmp_path, monkeypatch, [entry])
-    from metrics.backends import lpips as ours
+    from thedit.metrics.backends import lpips as ours
 
     backend = getattr(ours, net)()
     reference = lpips.LPIPS(net=net, pnet_rand=True, verbose=False)
@@ -75,7 +75,7 @@ def test_inception_features_agree_with_pytorch_fid(tmp_path, monkeypatch):
     metrics_weights.install(tmp_path, monkeypatch, ["inception"])
     from pytorch_fid import inception as port
 
-    from metrics.backends.inception import Inception
+    from thedit.metrics.backends.inception import Inception
 
     state = torch.load(weights.find("inception"), weights_only=True)
     monkeypatch.setattr(port, "load_state_dict_from_url", lambda *_, **__: state)

@@ -8,17 +8,17 @@ import pytest
 import torch
 from PIL import Image
 
-from metrics import aggregate, statistics, tables
-from metrics.measure import Measured, Measurer
-from metrics.run import TrueFrames, score
-from metrics.scale import DIFFERENT, SAME, on_scale, scale
-from metrics.suite import Suite
-from metrics.text import readable
-from metrics.views import views
 from thedit import camera
 from thedit.errors import UserError
 from thedit.files import sha256
 from thedit.fitting.model import landmark_model
+from thedit.metrics import aggregate, statistics, tables
+from thedit.metrics.measure import Measured, Measurer
+from thedit.metrics.run import TrueFrames, score
+from thedit.metrics.scale import DIFFERENT, SAME, on_scale, scale
+from thedit.metrics.suite import Suite
+from thedit.metrics.text import readable
+from thedit.metrics.views import views
 from thedit.shards.batch import PARTS
 
 VIEW = camera.label(camera.orbit(0.0, 0.0), camera.intrinsics())

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from metrics import probes, tables
-from metrics.structure import Frame, correspondence, to_model
-from metrics.suite import Suite
-from metrics.validity import Sample, validity
 from thedit import camera
+from thedit.metrics import probes, tables
+from thedit.metrics.structure import Frame, correspondence, to_model
+from thedit.metrics.suite import Suite
+from thedit.metrics.validity import Sample, validity
 
 
 def sample(noise, seed=0):

@@ -13,9 +13,6 @@ import pytest
 from PIL import Image, ImageSequence
 from safetensors import safe_open
 
-from metrics import aggregate, tables
-from metrics.scale import DIFFERENT, SAME
-from metrics.text import SHOWN
 from tests.test_metrics_tables import protocol, scores
 from thedit import config, config_text
 from thedit.cli.reenact import WEIGHTS
@@ -25,6 +22,9 @@ from thedit.figures import run as figures
 from thedit.figures.readme import marks
 from thedit.files import sha256
 from thedit.methods import registry, trained
+from thedit.metrics import aggregate, tables
+from thedit.metrics.scale import DIFFERENT, SAME
+from thedit.metrics.text import SHOWN
 from thedit.results import derive, pages, record, reference
 from thedit.training.checkpoint import export
 

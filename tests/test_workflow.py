@@ -87,7 +87,7 @@ def reruns(folder):
 def finished(tmp_path_factory):
     """A copy of the project in which everything has run once."""
     folder = tmp_path_factory.mktemp("project")
-    for name in ("thedit", "metrics", "workflow", "config"):
+    for name in ("thedit", "workflow", "config"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "environment.yml", folder)
     (folder / "data").mkdir()

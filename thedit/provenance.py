@@ -62,14 +62,14 @@ def processor() -> str:
 def code_hash(*modules: str) -> str:
     """Twelve hex digits that change when a named module or anything that it imports from its own package changes.
 
-    Imports are read from the source, those inside functions included, and followed through `thedit`, `metrics` and
-    the packages of the named modules. Files of tensors that lie beside a module count as part of it. `UNHASHED` modules
-    are left out. Raises `ModuleNotFoundError`.
+    Imports are read from the source, those inside functions included, and followed through `thedit` and the packages
+    of the named modules. Files of tensors that lie beside a module count as part of it. `UNHASHED` modules are left
+    out. Raises `ModuleNotFoundError`.
     """
     missing = [module for module in modules if _source(module) is None]
     if missing:
         raise ModuleNotFoundError(f"no module named {missing[0]}")
-    within = {"thedit", "metrics", *(module.partition(".")[0] for module in modules)}
+    within = {"thedit", *(module.partition(".")[0] for module in modules)}
     sources = imported(modules, frozenset(within))
     state = hashlib.sha256()
     for module in sorted(sources):

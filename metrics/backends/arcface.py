@@ -4,8 +4,8 @@ import os
 
 import numpy as np
 
-from metrics.alignment import aligned
 from thedit import weights
+from thedit.metrics.alignment import aligned
 
 
 class ArcFace:
@@ -23,7 +23,7 @@ class ArcFace:
         self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
     def embed(self, picture: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-        """See `metrics.backends.Embedder`."""
+        """See `thedit.metrics.backends.Embedder`."""
         face = aligned(picture, landmarks).transpose(2, 0, 1)[None].astype(np.float32)  # (1, 3, 112, 112)
         (embedding,) = self._session.run(None, {self._session.get_inputs()[0].name: (face - 127.5) / 127.5})
         return embedding[0].astype(np.float64)

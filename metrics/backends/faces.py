@@ -25,7 +25,7 @@ class Detector:
         self._find = backends.detector(backend)
 
     def detect(self, picture: np.ndarray) -> np.ndarray | None:
-        """See `metrics.backends.Detector`."""
+        """See `thedit.metrics.backends.Detector`."""
         return _largest(self._find(picture, SMALLEST))
 
 
@@ -41,7 +41,7 @@ class DlibDetector(Detector):
         return dlib.cnn_face_detection_model_v1(self._file)
 
     def detect(self, picture: np.ndarray) -> np.ndarray | None:
-        """See `metrics.backends.Detector`."""
+        """See `thedit.metrics.backends.Detector`."""
         box = super().detect(picture)
         if box is not None:
             return box
@@ -60,7 +60,7 @@ class Landmarks:
         self._place = backends.landmarker(backend)
 
     def landmarks(self, picture: np.ndarray, box: np.ndarray) -> np.ndarray:
-        """See `metrics.backends.Landmarker`."""
+        """See `thedit.metrics.backends.Landmarker`."""
         return self._place(picture, box)
 
 
@@ -75,7 +75,7 @@ class DlibEmbedding:
         self._embed = dlib_models.DlibEmbedding()
 
     def embed(self, picture: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-        """See `metrics.backends.Embedder`."""
+        """See `thedit.metrics.backends.Embedder`."""
         return self._embed(picture, landmarks)
 
 

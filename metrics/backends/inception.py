@@ -5,8 +5,8 @@ import torchvision
 from pytorch_fid import inception as port
 from torch import Tensor, nn
 
-from metrics.images import resize
 from thedit import weights
+from thedit.metrics.images import resize
 
 SIDE = 299
 
@@ -40,5 +40,5 @@ class Inception:
 
     @torch.inference_mode()
     def features(self, pictures: Tensor) -> Tensor:
-        """See `metrics.backends.Features`."""
+        """See `thedit.metrics.backends.Features`."""
         return self._network(resize(pictures.float(), SIDE))

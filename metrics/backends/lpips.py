@@ -8,8 +8,8 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from metrics.perceptual import perceptual_distance
 from thedit import weights
+from thedit.metrics.perceptual import perceptual_distance
 
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 
@@ -31,7 +31,7 @@ class Lpips:
 
     @torch.inference_mode()
     def distance(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """See `metrics.backends.Perceptual`."""
+        """See `thedit.metrics.backends.Perceptual`."""
         return perceptual_distance(self._pyramid(prediction), self._pyramid(target), self._weights)
 
     def _pyramid(self, pictures: Tensor) -> list[Tensor]:

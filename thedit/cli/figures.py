@@ -36,11 +36,11 @@ def readme(
 
 def table(config: ConfigFile = Path("config/config.yaml")) -> None:
     """Print results/RUN/metrics.parquet for people to read."""
-    from metrics import tables
-    from metrics.text import readable
     from thedit.config import load
     from thedit.evaluation import layout
     from thedit.figures.table import outside
+    from thedit.metrics import tables
+    from thedit.metrics.text import readable
 
     settings = load(config)
     path = layout.run(settings) / "metrics.parquet"

@@ -20,14 +20,14 @@ def score(
     protocol: Annotated[str, typer.Option(help="name of a file in config/protocols/")],
 ) -> None:
     """Score a method's frames: results/RUN/scores/METHOD-PROTOCOL.parquet."""
-    from metrics import tables
-    from metrics.measure import Measurer
-    from metrics.run import score as score_method
-    from metrics.suite import load as load_suite
     from thedit import provenance
     from thedit.config import load
     from thedit.evaluation import layout
     from thedit.files import sha256
+    from thedit.metrics import tables
+    from thedit.metrics.measure import Measurer
+    from thedit.metrics.run import score as score_method
+    from thedit.metrics.suite import load as load_suite
     from thedit.shards.store import FrameStore
 
     settings = load(config)
@@ -44,7 +44,7 @@ def score(
     store, data = FrameStore(layout.shards(settings)), layout.data(settings)
     truth = None
     if (data / "truth").is_dir():  # only AnnyHeads has true pictures that nobody recorded
-        from metrics.annyheads import TruePictures
+        from thedit.metrics.annyheads import TruePictures
 
         truth = TruePictures(data, store, store.size, folder / "cache" / "truth")
     rows = score_method(pairs, layout.predictions(settings, method, protocol), store, measurer, truth, labels)

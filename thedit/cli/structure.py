@@ -17,8 +17,6 @@ def structure(
     config: ConfigFile, method: Annotated[str, typer.Option(help="name of a tri-plane method's spec")]
 ) -> None:
     """Measure depth, dense correspondence and disentanglement on AnnyHeads: results/RUN/structure/METHOD.parquet."""
-    from metrics import annyheads, tables
-    from metrics.structure import structure as measure
     from thedit import provenance
     from thedit.config import digest, load
     from thedit.errors import UserError
@@ -27,6 +25,8 @@ def structure(
     from thedit.heads import assets
     from thedit.heads.dataset import Truth
     from thedit.methods.planedict import PlaneDict
+    from thedit.metrics import annyheads, tables
+    from thedit.metrics.structure import structure as measure
     from thedit.shards.store import FrameStore
 
     settings = load(config)

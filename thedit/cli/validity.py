@@ -15,15 +15,15 @@ def register(app: typer.Typer) -> None:
 
 def validity(config: ConfigFile) -> None:
     """Measure how well the metrics track AnnyHeads' truth: results/RUN/validity.parquet and figures/validity.png."""
-    from metrics import annyheads, tables
-    from metrics import validity as benchmark
-    from metrics.measure import Measurer
-    from metrics.suite import load as load_suite
     from thedit import provenance
     from thedit.config import digest, load
     from thedit.evaluation import layout
     from thedit.figures import style
     from thedit.figures import validity as chart
+    from thedit.metrics import annyheads, tables
+    from thedit.metrics import validity as benchmark
+    from thedit.metrics.measure import Measurer
+    from thedit.metrics.suite import load as load_suite
     from thedit.shards.store import FrameStore
 
     settings = load(config)

@@ -7,11 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from metrics import tables
-from metrics.text import SHOWN
 from thedit.config import Config
 from thedit.evaluation import layout
 from thedit.figures import style
+from thedit.metrics import tables
+from thedit.metrics.text import SHOWN
 
 HEADING = 18  # points between a panel and the protocol's name above its first row, room for the panel's own title
 
@@ -49,7 +49,7 @@ def comparison(metrics: pd.DataFrame, config: Config) -> Figure:
 def views(table: pd.DataFrame, config: Config) -> Figure:
     """One panel a metric and one line a method over yaw, with its interval.
 
-    ``table`` has at least one row, of schema `metrics.tables.VIEWS`; of several protocols the first one is shown.
+    ``table`` has at least one row, of schema `tables.VIEWS`; of several protocols the first one is shown.
     """
     shown = table[table["protocol"] == table["protocol"].iloc[0]]
     panels = list(shown.groupby(["metric", "variant", "backend"]))

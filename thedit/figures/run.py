@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from metrics import tables
 from thedit.config import Config
 from thedit.errors import UserError
 from thedit.evaluation import layout
 from thedit.figures import bases, charts, crossing, grid, sheet, sidebyside, style, table, views
 from thedit.figures.cast import Cast
 from thedit.files import atomic
+from thedit.metrics import tables
 
 
 def write(config: Config) -> Path:

@@ -38,7 +38,7 @@ def _prediction(config: Config, method: str, protocol: str, row: pd.Series) -> P
 def _truth(config: Config, store: FrameStore, frames: pd.DataFrame, number: int) -> Picture:
     if frames["target"].iloc[number] != "truth":
         return None
-    from metrics.annyheads import TruePictures  # only AnnyHeads has true pictures that nobody recorded
+    from thedit.metrics.annyheads import TruePictures  # only AnnyHeads has true pictures that nobody recorded
 
     cache = layout.run(config) / "scores" / "cache" / "truth"  # scoring has rendered them
     return TruePictures(layout.data(config), store, store.size, cache).render(frames).image[number]

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from metrics import tables
-from metrics.text import SHOWN
 from thedit.config import Config
 from thedit.evaluation import layout
+from thedit.metrics import tables
+from thedit.metrics.text import SHOWN
 
 Cell = tuple[str, str]  # a value, and what stands below it in small letters
 
@@ -74,7 +74,7 @@ def compare(
 ) -> Table:
     """The table of one protocol.
 
-    chosen: metrics and variants, keys of `metrics.text.SHOWN`.
+    chosen: metrics and variants, keys of `thedit.metrics.text.SHOWN`.
     outside: the reason why the protocol does not apply to a method, or nothing, by method; its keys are the columns.
     """
     rows = []

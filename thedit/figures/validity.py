@@ -1,4 +1,4 @@
-"""How well the metrics track the truth, drawn from the table of `metrics.validity`."""
+"""How well the metrics track the truth, drawn from the table of `thedit.metrics.validity`."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,7 +10,7 @@ BLUE, ORANGE, GREY = "#1f5fa8", "#d98c3f", "#888888"
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """Three panels of the rows of ``table`` (see `metrics.tables.VALIDITY`): pose, identity, expression."""
+    """Three panels of the rows of ``table`` (see `thedit.metrics.tables.VALIDITY`): pose, identity, expression."""
     figure = Figure(figsize=(11, 3.4), layout="constrained")
     pose, identity, expression = figure.subplots(1, 3, width_ratios=(1, 1, 1.2))
     absolute = table[(table["metric"] == "pose") & (table["variant"] == "geodesic-degrees")]

@@ -4,11 +4,11 @@ import json
 
 import pandas as pd
 
-from metrics import aggregate, tables
-from metrics.scale import on_scale
-from metrics.views import views
 from thedit.config import Config
 from thedit.evaluation import layout, protocols
+from thedit.metrics import aggregate, tables
+from thedit.metrics.scale import on_scale
+from thedit.metrics.views import views
 from thedit.results.record import provenance_of
 
 

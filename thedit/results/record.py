@@ -1,10 +1,10 @@
 """The record of a run: all that its tables and charts follow from, small enough to be kept and given away.
 
-frames.parquet     every value of every frame                      schema `metrics.tables.FRAMES`
-distances.parquet  distances between sets, whose feature vectors are too large to keep      `metrics.tables.VALUES`
-scale.parquet      similarity of one person's pictures and of two people's                  `metrics.tables.SCALE`
-status.parquet     how many frames each method made of each protocol, or why not            `metrics.tables.STATUS`
-training.parquet   the losses of training, thinned                                          `metrics.tables.TRAINING`
+frames.parquet     every value of every frame                      schema `tables.FRAMES`
+distances.parquet  distances between sets, whose feature vectors are too large to keep      `tables.VALUES`
+scale.parquet      similarity of one person's pictures and of two people's                  `tables.SCALE`
+status.parquet     how many frames each method made of each protocol, or why not            `tables.STATUS`
+training.parquet   the losses of training, thinned                                          `tables.TRAINING`
 provenance.json    seed, configuration, code, packages, device, and for each trained method what its weights tell
 """
 
@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from metrics import aggregate, tables
-from metrics.measure import Measurer
-from metrics.scale import scale
-from metrics.suite import load as load_suite
 from thedit import provenance
 from thedit.config import Config, digest
 from thedit.errors import UserError
 from thedit.evaluation import layout
 from thedit.files import atomic, sha256
 from thedit.methods.trained import opened
+from thedit.metrics import aggregate, tables
+from thedit.metrics.measure import Measurer
+from thedit.metrics.scale import scale
+from thedit.metrics.suite import load as load_suite
 from thedit.shards.store import FrameStore
 
 POINTS = 500  # of a method's training that are kept

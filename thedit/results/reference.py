@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from metrics import tables
 from thedit.config import Config, load
 from thedit.errors import UserError
 from thedit.evaluation import layout, protocols
@@ -13,6 +12,7 @@ from thedit.figures.readme import put
 from thedit.figures.table import Table
 from thedit.files import atomic
 from thedit.methods import registry
+from thedit.metrics import tables
 from thedit.results import derive, pages
 from thedit.results.record import provenance_of
 
@@ -56,7 +56,7 @@ def runs() -> list[Config]:
 
 
 def seeds(repeated: list[pd.DataFrame]) -> pd.DataFrame:
-    """Mean, lowest and highest value of each row that all ``repeated`` tables of `metrics.tables.METRICS` have.
+    """Mean, lowest and highest value of each row that all ``repeated`` tables of `thedit.metrics.tables.METRICS` have.
 
     Two or three values have no interval worth the name; the spread is what was seen. NaN where one has no value.
     """
