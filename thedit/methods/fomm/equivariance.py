@@ -1,4 +1,4 @@
-"""Random smooth deformations that keypoints have to follow (Siarohin et al., NeurIPS 2019, section 3.1, equation 7)."""
+"""Random smooth deformations that keypoints have to follow (Siarohin et al., NeurIPS 2019, section 3.3)."""
 
 import torch
 from torch import Tensor
@@ -48,7 +48,7 @@ class Deformation:
 def equivariance_losses(original: Keypoints, deformed: Keypoints, deformation: Deformation) -> tuple[Tensor, Tensor]:
     """How far the keypoints of X differ from those of Y = X(T(.)) mapped by T; mean absolute differences.
 
-    Of positions: p_X - T(p_Y). Of Jacobians: 1 - J_X^-1 T'(p_Y) J_Y (equation 8).
+    Of positions: p_X - T(p_Y). Of Jacobians: 1 - J_X^-1 T'(p_Y) J_Y.
     """
     position = functional.l1_loss(deformation(deformed.position), original.position)
     mapped = deformation.jacobian(deformed.position) @ deformed.jacobian  # (B, K, 2, 2)

@@ -37,7 +37,7 @@ def heat_difference(source: Keypoints, driving: Keypoints, side: int, variance: 
 
 
 class DenseMotion(nn.Module):
-    """Mixes the K+1 sparse flows with predicted masks (equation 5) and predicts what the source cannot show."""
+    """Mixes the K+1 sparse flows with predicted masks (equation 7) and predicts what the source cannot show."""
 
     def __init__(self, keypoints: int, width: int, max_width: int, depth: int) -> None:
         super().__init__()

@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from thedit.model.encoder import Encoder
-from thedit.model.synthesis import activate
 
 
 class MapEncoder(Encoder):
@@ -12,7 +11,7 @@ class MapEncoder(Encoder):
 
     def forward(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:  # type: ignore[override]
         """(B, 3, S, S) in [-1, 1] -> codes (B, code) and maps (B, C, 8, 8), (B, C, 16, 16), ..., (B, C, S, S)."""
-        features = activate(self.stem(image.contiguous(memory_format=torch.channels_last)))
+        features = self.stem(image.contiguous(memory_format=torch.channels_last))
         maps = []
         for block in self.blocks:
             maps.append(features)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from thedit.methods.warp import warp
-from thedit.model.synthesis import Conv, SynthesisBlock, activate, upsample
+from thedit.model.synthesis import Conv, SynthesisBlock, upsample
 
 
 class RefineLevel(nn.Module):
@@ -26,8 +26,7 @@ class RefineLevel(nn.Module):
 
     def forward(self, painted: Tensor, picture: Tensor, warped: Tensor) -> tuple[Tensor, Tensor]:
         """Features (B, C, H, H), picture (B, 3, H, H), warped (B, C', 2H, 2H) -> the first two at twice the side."""
-        painted = activate(self.first(upsample(painted))) + warped
-        painted = activate(self.second(painted))
+        painted = self.second(self.first(upsample(painted)) + warped)
         return painted, upsample(picture) + self.colour(painted).float()
 
 
