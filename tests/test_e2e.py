@@ -10,8 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from thedit import config
-from thedit.evaluation import layout
+from thedit import config, layout
 from thedit.files import sha256
 from thedit.metrics import tables
 

@@ -6,9 +6,8 @@ from importlib.metadata import EntryPoint
 import pytest
 import torch
 
-from thedit import config, provenance
+from thedit import config, layout, provenance
 from thedit.errors import UserError
-from thedit.evaluation import layout
 from thedit.evaluation.run import ready
 from thedit.methods import registry
 from thedit.training import checkpoint

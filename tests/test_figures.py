@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 
 from tests.frames import make_store
-from thedit import config
+from thedit import config, layout
 from thedit.errors import UserError
-from thedit.evaluation import layout, pairs
+from thedit.evaluation import pairs
 from thedit.evaluation.run import make
 from thedit.figures import bases, charts, crossing, grid, readme, run, sheet, table, views
 from thedit.figures.cast import Cast

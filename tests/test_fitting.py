@@ -12,10 +12,10 @@ from safetensors import safe_open
 from thedit import camera
 from thedit.files import sha256
 from thedit.fitting import fit_clip, fit_frames
-from thedit.fitting.calibration import SHRINK_PERSON, Sample, measure
 from thedit.fitting.model import CALIBRATED, PATH, landmark_model
 from thedit.fitting.solver import pose_from_weak_perspective
 from thedit.heads import assets
+from thedit.landmarks.calibration import SHRINK_PERSON, Sample, measure
 from thedit.video.backends.annyheads_network import WEIGHTS
 
 LENS = camera.intrinsics()

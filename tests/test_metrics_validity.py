@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from thedit import camera
-from thedit.metrics import probes, tables
-from thedit.metrics.structure import Frame, correspondence, to_model
+from thedit.evaluation import probes
+from thedit.evaluation.structure import Frame, correspondence, to_model
+from thedit.metrics import tables
 from thedit.metrics.suite import Suite
 from thedit.metrics.validity import Sample, validity
 

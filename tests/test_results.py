@@ -14,10 +14,9 @@ from PIL import Image, ImageSequence
 from safetensors import safe_open
 
 from tests.test_metrics_tables import protocol, scores
-from thedit import config, config_text
+from thedit import config, config_text, layout
 from thedit.cli.reenact import WEIGHTS
 from thedit.errors import UserError
-from thedit.evaluation import layout
 from thedit.figures import run as figures
 from thedit.figures.readme import marks
 from thedit.files import sha256

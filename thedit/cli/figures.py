@@ -36,8 +36,8 @@ def readme(
 
 def table(config: ConfigFile = Path("config/config.yaml")) -> None:
     """Print results/RUN/metrics.parquet for people to read."""
+    from thedit import layout
     from thedit.config import load
-    from thedit.evaluation import layout
     from thedit.figures.table import outside
     from thedit.metrics import tables
     from thedit.metrics.text import readable

@@ -19,11 +19,12 @@ def train(
     out: Annotated[Path, typer.Option(help="file to write, .safetensors; the log goes beside it")],
 ) -> None:
     """Train the landmark backend 'annyheads' on a data set that 'thedit heads render' made in data/NAME."""
+    from thedit import layout
     from thedit.config import load
     from thedit.landmarks.train import train
 
     settings = load(config)
-    error = train(settings, Path("data", settings.data.name), out)
+    error = train(settings, layout.data(settings), out)
     frames, mean, worst = error["frames"], error["mean"], error["95th percentile"]
     print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
     print(f"error on {frames} pictures of other people, eye distances: mean {mean:.4f}, 95th percentile {worst:.4f}")

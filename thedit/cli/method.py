@@ -57,8 +57,8 @@ def overfit(
     target: Annotated[float, typer.Option(help="PSNR in dB that ends it")] = 28.0,
 ) -> None:
     """Train a method on one clip until it reproduces it; status 1 if it does not: results/RUN/overfit/NAME.parquet."""
+    from thedit import layout
     from thedit.config import load
-    from thedit.evaluation import layout
     from thedit.training.overfit import overfit
 
     settings = load(config)

@@ -14,9 +14,10 @@ def register(app: typer.Typer) -> None:
 def preprocess_check(config: Annotated[Path, typer.Option(help="configuration of the run")]) -> None:
     """Measure labels against AnnyHeads' truth or MediaPipe, and the loader's speed; a row each, with its limit."""
     from thedit import config as configuration
+    from thedit import layout
     from thedit.video.check import check
 
     settings = configuration.load(config)
-    folder = Path("data") / settings.data.name
+    folder = layout.data(settings)
     print(check(settings, folder).to_string(index=False))
     print(f"written to {folder / 'preprocess_check.parquet'}")

@@ -20,12 +20,12 @@ def train(config: ConfigFile, method: MethodName) -> None:
 
     On several GPUs: torchrun --nproc-per-node 4 --no-python thedit train --config FILE --method NAME
     """
+    from thedit import layout
     from thedit.config import load
     from thedit.training.loop import train
 
     settings = load(config)
-    shards = Path("data", settings.data.name, "shards")
-    train(settings, method, shards, Path("results", settings.run, "methods", method))
+    train(settings, method, layout.shards(settings), layout.weights(settings, method).parent)
 
 
 def export(
@@ -34,8 +34,8 @@ def export(
     out: Annotated[Path, typer.Option(help="file to write, .safetensors")],
 ) -> None:
     """Write a trained method's weights in half precision, for `thedit reenact` and for others."""
+    from thedit import layout
     from thedit.config import load
-    from thedit.evaluation import layout
     from thedit.training.export import export
 
     export(layout.weights(load(config), method), out)

@@ -19,9 +19,8 @@ from safetensors import safe_open
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from thedit import camera, provenance
+from thedit import camera, layout, provenance
 from thedit.config import Config, digest
-from thedit.evaluation import layout
 from thedit.files import atomic
 from thedit.methods import registry
 from thedit.methods.base import Method

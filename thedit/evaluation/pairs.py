@@ -14,10 +14,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from thedit import camera
+from thedit import camera, layout
 from thedit.config import Config, Evaluation
 from thedit.errors import UserError
-from thedit.evaluation import layout, protocols
+from thedit.evaluation import protocols
 from thedit.evaluation.protocols import Protocol
 from thedit.files import atomic
 from thedit.shards.store import FrameStore

@@ -2,10 +2,9 @@
 
 import pandas as pd
 
-from thedit import provenance
+from thedit import layout, provenance
 from thedit.config import Config, digest
 from thedit.errors import UserError
-from thedit.evaluation import layout
 from thedit.evaluation.predict import predict
 from thedit.files import sha256
 from thedit.methods import registry, trained

@@ -9,9 +9,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from thedit import camera
+from thedit import camera, layout
 from thedit.config import Config
-from thedit.evaluation import layout
 from thedit.evaluation.predict import drive
 from thedit.evaluation.run import ready
 from thedit.methods import registry

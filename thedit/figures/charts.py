@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from thedit import layout
 from thedit.config import Config
-from thedit.evaluation import layout
 from thedit.figures import style
 from thedit.metrics import tables
 from thedit.metrics.text import SHOWN

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from thedit import layout
 from thedit.config import Config
 from thedit.errors import UserError
-from thedit.evaluation import layout
 from thedit.figures import table
 from thedit.files import atomic
 

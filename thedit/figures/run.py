@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from thedit import layout
 from thedit.config import Config
 from thedit.errors import UserError
-from thedit.evaluation import layout
 from thedit.figures import bases, charts, crossing, grid, sheet, sidebyside, style, table, views
 from thedit.figures.cast import Cast
 from thedit.files import atomic

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from thedit import layout
 from thedit.config import Config
-from thedit.evaluation import layout
 from thedit.figures.grid import Grid, Picture
 from thedit.figures.sheet import Sheet, nothing
 from thedit.shards.store import FrameStore
@@ -38,7 +38,7 @@ def _prediction(config: Config, method: str, protocol: str, row: pd.Series) -> P
 def _truth(config: Config, store: FrameStore, frames: pd.DataFrame, number: int) -> Picture:
     if frames["target"].iloc[number] != "truth":
         return None
-    from thedit.metrics.annyheads import TruePictures  # only AnnyHeads has true pictures that nobody recorded
+    from thedit.evaluation.annyheads import TruePictures  # only AnnyHeads has true pictures that nobody recorded
 
-    cache = layout.run(config) / "scores" / "cache" / "truth"  # scoring has rendered them
+    cache = layout.measured(config) / "truth"  # scoring has rendered them
     return TruePictures(layout.data(config), store, store.size, cache).render(frames).image[number]

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from thedit import layout
 from thedit.config import Config
-from thedit.evaluation import layout
 from thedit.metrics import tables
 from thedit.metrics.text import SHOWN
 

@@ -52,7 +52,7 @@ class LandmarkModel:
 
 @cache
 def landmark_model(detector: str = "dlib") -> LandmarkModel:
-    """The head assets' landmarks, moved to where a detector puts them (see `thedit.fitting.calibration`).
+    """The head assets' landmarks, moved to where a detector puts them (see `thedit.landmarks.calibration`).
 
     Detectors that are not `CALIBRATED` are taken to be like dlib's, which follows the same annotation.
     """

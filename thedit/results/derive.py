@@ -4,8 +4,9 @@ import json
 
 import pandas as pd
 
+from thedit import layout
 from thedit.config import Config
-from thedit.evaluation import layout, protocols
+from thedit.evaluation import protocols
 from thedit.metrics import aggregate, tables
 from thedit.metrics.scale import on_scale
 from thedit.metrics.views import views

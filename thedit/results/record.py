@@ -16,16 +16,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from thedit import provenance
+from thedit import layout, provenance
 from thedit.config import Config, digest
 from thedit.errors import UserError
-from thedit.evaluation import layout
+from thedit.evaluation.score import measurer
 from thedit.files import atomic, sha256
 from thedit.methods.trained import opened
 from thedit.metrics import aggregate, tables
-from thedit.metrics.measure import Measurer
 from thedit.metrics.scale import scale
-from thedit.metrics.suite import load as load_suite
 from thedit.shards.store import FrameStore
 
 POINTS = 500  # of a method's training that are kept
@@ -35,15 +33,13 @@ def write(config: Config) -> None:
     """Write the record of a run whose scores are all there."""
     folder, evaluation = layout.run(config), config.evaluation
     made = [(method, protocol) for method in config.methods for protocol in evaluation.protocols]
-    files = [folder / "scores" / f"{method}-{protocol}.parquet" for method, protocol in made]
+    files = [layout.scores(config, *one) for one in made]
     scores = pd.concat([tables.read(path, tables.SCORES) for path in files], ignore_index=True)
-    suite = load_suite(config.metrics.suite, config.metrics.backends)
-    measurer = Measurer(suite, folder / "scores" / "cache")
     predictions = [pd.read_parquet(layout.predictions(config, *one) / "predictions.parquet") for one in made]
     record = {
         "frames": (aggregate.frames(scores), tables.FRAMES),
         "distances": (aggregate.distances(scores), tables.VALUES),
-        "scale": (scale(FrameStore(layout.shards(config)), measurer), tables.SCALE),
+        "scale": (scale(FrameStore(layout.shards(config)), measurer(config)), tables.SCALE),
         "status": (_status(pd.concat(predictions)), tables.STATUS),
         "training": (_training(config), tables.TRAINING),
     }

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from thedit import layout
 from thedit.config import Config, load
 from thedit.errors import UserError
-from thedit.evaluation import layout, protocols
+from thedit.evaluation import protocols
 from thedit.figures import run, table
 from thedit.figures.readme import put
 from thedit.figures.table import Table

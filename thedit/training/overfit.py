@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from thedit import provenance
+from thedit import layout, provenance
 from thedit.config import Config, digest
 from thedit.errors import UserError
 from thedit.files import atomic
@@ -33,7 +33,7 @@ def overfit(config: Config, name: str, clip: str, steps: int, every: int, target
     psnr (`psnr` of the averaged weights), psnr_copy (of copying the first frame), seconds, device, config_hash,
     code_version. Ends after ``steps`` whatever the PSNR is. Raises `UserError` for a clip that the shards do not have.
     """
-    store = FrameStore(Path("data", config.data.name, "shards"))
+    store = FrameStore(layout.shards(config))
     own, others = _rows(store, clip)
     random = np.random.default_rng(config.seed)
     rows = []

@@ -10,7 +10,8 @@ from thedit import config as configuration
 from thedit import config_text, processes, provenance
 from thedit.config import digest
 from thedit.errors import UserError
-from thedit.evaluation import layout, protocols
+from thedit import layout
+from thedit.evaluation import protocols
 from thedit.methods import registry
 from thedit.video import spec as dataset
 

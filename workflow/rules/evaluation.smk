@@ -59,7 +59,7 @@ rule score:
     params:
         config=CONFIG,
         options=digest([settings.metrics.suite, settings.metrics.backends]),
-        code=code("thedit.cli.score"),
+        code=code("thedit.evaluation.score"),
     shell:
         "exec thedit score --config {params.config} --method {wildcards.method} --protocol {wildcards.protocol}"
         " 2> >(tee {log} >&2)"
@@ -96,7 +96,7 @@ rule aggregate:
     params:
         config=CONFIG,
         options=digest([settings.metrics.model_dump(exclude={"validity", "structure"}), settings.seed]),
-        code=code("thedit.cli.score"),
+        code=code("thedit.results.record", "thedit.results.derive"),
     shell:
         "exec thedit aggregate --config {params.config} > {log} 2>&1"
 
@@ -141,7 +141,7 @@ rule validity:
     params:
         config=CONFIG,
         options=digest([settings.metrics.suite, settings.metrics.backends]),
-        code=code("thedit.cli.validity"),
+        code=code("thedit.evaluation.score", "thedit.figures.validity"),
     shell:
         "exec thedit validity --config {params.config} 2> >(tee {log} >&2)"
 
@@ -164,7 +164,7 @@ rule structure:
     params:
         config=CONFIG,
         options=digest(settings.train.preset),
-        code=code("thedit.cli.structure"),
+        code=code("thedit.evaluation.structure"),
         method=method_code,
     shell:
         "exec thedit structure --config {params.config} --method {wildcards.method} 2> >(tee {log} >&2)"

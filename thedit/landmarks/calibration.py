@@ -5,7 +5,7 @@ remains are errors that all pictures of a person share, and errors that differ f
 landmarks err together. All three are measured on the training people of an AnnyHeads data set, for each detector of
 `thedit.fitting.model.CALIBRATED`::
 
-    python -m thedit.fitting.calibration data/annyheads-quick
+    python -m thedit.landmarks.calibration data/annyheads-quick
 
 writes ``landmarks.safetensors`` beside this module, so that fitting needs no other file: the landmarks of the head
 assets, and what was measured. With names of detectors behind the folder, these alone are measured, and the others'

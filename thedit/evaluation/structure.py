@@ -6,6 +6,7 @@ Each frame of the test clips drives itself, so its planes stand for its own pers
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,18 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from thedit import camera
+from thedit import camera, layout, provenance
+from thedit.config import Config, digest
+from thedit.errors import UserError
+from thedit.evaluation import probes
+from thedit.evaluation.annyheads import TrueLabels
+from thedit.evaluation.run import ready
+from thedit.heads import assets
 from thedit.heads.assets import PARTS, Assets
 from thedit.heads.dataset import Truth
 from thedit.kernels import render as kernel
 from thedit.methods.planedict import PlaneDict
-from thedit.metrics import probes, statistics
-from thedit.metrics.annyheads import TrueLabels
+from thedit.metrics import statistics, tables
 from thedit.model.renderer import FAR, NEAR, Renderer
 from thedit.shards.store import FrameStore
 
@@ -39,6 +45,24 @@ class Frame:
     planes: Tensor
     surface: Tensor
     seen: Tensor
+
+
+def write(config: Config, name: str) -> Path:
+    """Measure the method ``name`` of a run, write a table of schema `tables.STRUCTURE` and return its path.
+
+    Raises `UserError` for a method without tri-planes.
+    """
+    store, data = FrameStore(layout.shards(config)), layout.data(config)
+    method = ready(config, name, store.size)
+    if not isinstance(method, PlaneDict):
+        raise UserError(f"--method: '{name}' has no tri-planes to look into; planedict and its ablations have.")
+    heads = assets.load()
+    truth = Truth(data, heads, method.options.neural_size)
+    rows = structure(method.cpu(), store, TrueLabels(data, store, truth.heads.size), truth, heads)
+    stamp = {"dataset": config.data.name, "config_hash": digest(config), "code_version": provenance.code_version()}
+    path = layout.run(config) / "structure" / f"{name}.parquet"
+    tables.write(rows.assign(method=name, **stamp), tables.STRUCTURE, path)
+    return path
 
 
 def structure(

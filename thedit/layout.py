@@ -30,6 +30,16 @@ def predictions(config: Config, method: str, protocol: str) -> Path:
     return run(config) / "predictions" / method / protocol
 
 
+def scores(config: Config, method: str, protocol: str) -> Path:
+    """What was measured of those frames."""
+    return run(config) / "scores" / f"{method}-{protocol}.parquet"
+
+
+def measured(config: Config) -> Path:
+    """What the networks said about single pictures of the run."""
+    return run(config) / "scores" / "cache"
+
+
 def weights(config: Config, method: str) -> Path:
     """What training leaves of a method."""
     return run(config) / "methods" / method / "weights.safetensors"

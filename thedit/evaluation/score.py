@@ -1,0 +1,47 @@
+"""Measure the frames that a method made of a protocol, and how well the metrics track the truth of a data set."""
+
+import pandas as pd
+
+from thedit import layout, provenance
+from thedit.config import Config, digest
+from thedit.evaluation import annyheads
+from thedit.files import sha256
+from thedit.metrics import run, tables, validity
+from thedit.metrics.measure import Measurer
+from thedit.metrics.suite import load
+from thedit.shards.store import FrameStore
+
+
+def score(config: Config, method: str, protocol: str) -> pd.DataFrame:
+    """Score the frames of ``method`` and write `layout.scores`; returns its rows, schema `tables.SCORES`."""
+    pairs = tables.read(layout.pairs(config, protocol), tables.PAIRS)
+    store, data, weights = FrameStore(layout.shards(config)), layout.data(config), layout.weights(config, method)
+    truth = None
+    if (data / "truth").is_dir():  # only AnnyHeads has true pictures that nobody recorded
+        truth = annyheads.TruePictures(data, store, store.size, layout.measured(config) / "truth")
+    labels = {
+        "method": method,
+        "method_version": sha256(weights)[:12] if weights.is_file() else provenance.code_version(),
+        "dataset": config.data.name,
+        "protocol": protocol,
+    }
+    predictions = layout.predictions(config, method, protocol)
+    rows = run.score(pairs, predictions, store, measurer(config), truth, labels)
+    tables.write(rows, tables.SCORES, layout.scores(config, method, protocol))
+    return rows
+
+
+def validate(config: Config) -> pd.DataFrame:
+    """Measure AnnyHeads' test frames and write results/<run>/validity.parquet; returns it, schema `tables.VALIDITY`."""
+    measure = measurer(config)
+    store = FrameStore(layout.shards(config))
+    sample = annyheads.validity_sample(layout.data(config), store, measure, config.data.heads.size)
+    stamp = {"dataset": config.data.name, "config_hash": digest(config), "code_version": provenance.code_version()}
+    rows = validity.validity(sample, measure.suite).assign(**stamp)
+    tables.write(rows, tables.VALIDITY, layout.run(config) / "validity.parquet")
+    return rows
+
+
+def measurer(config: Config) -> Measurer:
+    """The run's suite; what it says of a picture is kept for all methods and protocols of the run."""
+    return Measurer(load(config.metrics.suite, config.metrics.backends), layout.measured(config))
