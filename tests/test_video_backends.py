@@ -138,7 +138,7 @@ def test_when_two_tracks_show_one_face_the_older_goes_on():
     tracker = follow([video_files.with_face()])
     (older,) = tracker.tracks
     newer = copy.deepcopy(older)
-    tracker.state = [older, newer], [older, newer], 1
+    tracker.state = [older, newer], [0, 1], 1
     tracker.add(Picture(1, 1 / 25, video_files.with_face()))
     assert [track.frames for track in tracker.tracks] == [[0, 1], [0]]
     for track in tracker.tracks:

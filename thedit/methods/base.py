@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from thedit.config import Section
 from thedit.shards.batch import FrameBatch, TrainBatch
 
 
@@ -19,6 +20,8 @@ class Method(nn.Module):
 
     trainable: ClassVar[bool] = True
     camera_control: ClassVar[bool] = True
+    schema: ClassVar[type[Section]] = Section
+    """Options that a file of weights may set; none unless a method declares them."""
 
     def losses(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:
         """Named, weighted scalar losses of one optimiser step; the trainer minimises their sum."""

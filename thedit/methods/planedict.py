@@ -11,7 +11,7 @@ from thedit.methods import augment, view
 from thedit.methods.base import Method
 from thedit.methods.features import face_embedding, perceptual
 from thedit.model.network import Codes, Network, Pictures
-from thedit.model.options import resolve
+from thedit.model.options import Options, resolve
 from thedit.shards.batch import PARTS, FrameBatch, TrainBatch
 
 SMOOTHNESS_POINTS = 500
@@ -32,6 +32,8 @@ class PlaneDict(Method):
     ``options`` are those of `thedit.model.options.Options`; they go over the preset's. Raises `UserError` for an
     unknown one.
     """
+
+    schema = Options
 
     def __init__(self, preset: str, size: int, **options: Any):
         super().__init__()

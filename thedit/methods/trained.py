@@ -30,7 +30,9 @@ class Facts(Section):
 def load(path: Path) -> tuple[Method, Preprocess]:
     """The method that the weights in ``path`` belong to, ready to drive, and the preprocessing that it was trained on.
 
-    Raises `UserError` when the file is missing, damaged, no method's, or of a method that is not there as it was.
+    The file is data from anywhere: it builds an installed method that is trained, with options of that method's
+    `Method.schema`, and nothing larger than the tensors that it holds. Raises `UserError` when it is missing, damaged,
+    no method's, or of a method that is not there as it was.
     """
     with opened(path) as file:
         metadata = file.metadata() or {}
@@ -39,10 +41,18 @@ def load(path: Path) -> tuple[Method, Preprocess]:
         raise UserError(f"{path}: its metadata lack {', '.join(missing)}; use the weights.safetensors of a run.")
     facts = parse({name: text for name, text in metadata.items() if name in Facts.model_fields}, Facts, path)
     try:
-        spec = registry.find(facts.method).model_copy(update={"options": facts.options})
-        method = spec.build(facts.preset, facts.size)
+        spec = _described(facts)
+        with torch.device("meta"):  # shapes without memory
+            expected = spec.build(facts.preset, facts.size)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
+    except Exception as error:  # whatever a constructor says of sizes that do not go together
+        reason = textwrap.shorten(str(error), 200)
+        raise UserError(
+            f"{path}: options: make no network ({reason}); use the weights.safetensors of a run."
+        ) from error
+    _check_shapes(path, expected)
+    method = spec.build(facts.preset, facts.size)
     fill(method, path)
     return ready(method), Preprocess(size=facts.size, landmarks=facts.landmarks, pose=facts.pose)
 
@@ -51,6 +61,8 @@ def fill(method: Method, path: Path) -> None:
     """Load weights of any precision; `UserError` if the file is missing, damaged or of another architecture."""
     with opened(path) as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}
+    if wrong := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+        raise UserError(f"{path}: {wrong[0]} holds values that are not finite; train again or use other weights.")
     try:
         method.load_state_dict(tensors)
     except RuntimeError as error:
@@ -61,6 +73,26 @@ def fill(method: Method, path: Path) -> None:
 def ready(method: Method) -> Method:
     """``method`` as it is used after training, on the accelerator if there is one."""
     return method.eval().requires_grad_(False).to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _described(facts: Facts) -> registry.Spec:
+    """The installed spec with the file's options; `UserError` names the first that no file of weights may set."""
+    spec = registry.find(facts.method)
+    if not spec.trained:
+        raise UserError(f"method: '{spec.name}' is not trained, so no weights are its; use those of a trained method.")
+    own = {key for key, value in spec.options.items() if facts.options.get(key) == value}
+    parse({key: value for key, value in facts.options.items() if key not in own}, spec.load_class().schema, "options")
+    return spec.model_copy(update={"options": facts.options})
+
+
+def _check_shapes(path: Path, expected: Method) -> None:
+    """`UserError` unless the file holds exactly the tensors of ``expected``, whose values are not looked at."""
+    wanted = {name: list(tensor.shape) for name, tensor in expected.state_dict().items()}
+    with opened(path) as file:
+        given = {name: list(file.get_slice(name).get_shape()) for name in file.keys()}
+    if wrong := sorted(name for name in wanted.keys() | given.keys() if wanted.get(name) != given.get(name)):
+        shapes = f"{wrong[0]} is {given.get(wrong[0], 'missing')}, not {wanted.get(wrong[0], 'there')}"
+        raise UserError(f"{path}: does not fit the method ({shapes}); use the weights.safetensors of a run.")
 
 
 @contextmanager

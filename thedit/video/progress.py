@@ -1,12 +1,22 @@
-"""What is done of a segment, kept on disk, so that a run that was killed goes on from there."""
+"""What is done of a segment, kept on disk, so that a run that was killed goes on from there.
 
-import pickle
+Files are data alone (MessagePack of known types): whoever may write to a data folder can spoil what was kept,
+which is then done again, but cannot make the reader run anything.
+"""
+
+import hashlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
 
 from thedit.files import atomic
+
+T = TypeVar("T")
+DIGEST = 32  # bytes of the SHA-256 that a file begins with
 
 
 @dataclass(frozen=True)
@@ -19,22 +29,38 @@ class Progress:
     stem: Path | None = None
     every: int = sys.maxsize
 
-    def load(self, name: str) -> Any:
-        """The value, or None if it was not kept."""
-        if not self.has(name):
+    def load(self, name: str, kind: type[T]) -> T | None:
+        """The value, of dataclasses, arrays and plain types as ``kind`` says; None if it was not kept or is damaged."""
+        if self.stem is None or not self._path(name).is_file():
             return None
-        with open(self._path(name), "rb") as file:
-            return pickle.load(file)
+        content = self._path(name).read_bytes()
+        if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
+            return None
+        try:
+            return msgspec.msgpack.decode(content[DIGEST:], type=kind, dec_hook=_array)
+        except (msgspec.MsgspecError, ValueError, TypeError):
+            return None
 
     def save(self, name: str, value: object) -> None:
         """Keep a value in place of the one before. Raises `thedit.errors.UserError` when the disk is full."""
         if self.stem is not None:
-            with atomic(self._path(name)) as sibling, open(sibling, "wb") as file:
-                pickle.dump(value, file)
-
-    def has(self, name: str) -> bool:
-        """Whether a value was kept."""
-        return self.stem is not None and self._path(name).exists()
+            content = msgspec.msgpack.encode(value, enc_hook=_parts)
+            with atomic(self._path(name)) as sibling:
+                sibling.write_bytes(hashlib.sha256(content).digest() + content)
 
     def _path(self, name: str) -> Path:
         return Path(f"{self.stem}.{name}")
+
+
+def _parts(value: object) -> Any:
+    """An array as type, shape and bytes."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, value.tobytes()
+    raise NotImplementedError(f"{type(value).__name__} is not kept")
+
+
+def _array(kind: type, parts: Any) -> Any:
+    if kind is not np.ndarray:
+        raise NotImplementedError(f"{kind} is not kept")
+    dtype, shape, content = parts
+    return np.frombuffer(content, dtype).reshape(shape).copy()

@@ -141,7 +141,7 @@ def _process_all(
         for number, shard in todo.items():
             for _ in shard:
                 bar.update(next(finished))
-            _write(work, number, shard, [kept.load("result") for kept in progress[number]], described)
+            _write(work, number, shard, [_result(kept) for kept in progress[number]], described)
             shutil.rmtree(work / SEGMENTS / f"{number:05d}")
 
 
@@ -163,9 +163,16 @@ def _finish_all(arguments: list[tuple], jobs: int) -> Iterator[int]:
 
 def _finish(segment: Segment, settings: Preprocess, root: Path, every_face: bool, progress: Progress) -> int:
     """Do what ``progress`` does not hold yet of a segment, and keep the result there; the segment's length."""
-    if not progress.has("result"):
+    if progress.load("result", Result) is None:
         progress.save("result", process(segment, settings, root, every_face, progress=progress))
     return segment.stop - segment.first
+
+
+def _result(progress: Progress) -> Result:
+    result = progress.load("result", Result)
+    if result is None:
+        raise UserError(f"{progress.stem}.result: was damaged after it was written; run the command again.")
+    return result
 
 
 def _prepare() -> None:

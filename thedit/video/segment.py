@@ -20,7 +20,7 @@ from thedit.video.progress import Progress
 from thedit.video.shots import Shots
 from thedit.video.smooth import FACE, frame_rate, smooth
 from thedit.video.spec import Source
-from thedit.video.track import Tracker
+from thedit.video.track import State, Tracker
 
 ANALYSED = 1280  # longer side of the picture in which faces and landmarks are searched
 PNG = (
@@ -73,6 +73,27 @@ class _Draft:
     landmarks: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """The first pass up to the picture ``first``: what tracker and shots remember, cuts, times, and the size."""
+
+    first: int
+    tracker: State
+    shots: tuple[np.ndarray | None, list[float]]
+    cuts: list[int]
+    times: dict[int, float]
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """A stretch of the second pass: the next stretch's first picture, frames by draft, and all embeddings so far."""
+
+    following: int
+    frames: dict[int, Frame]
+    embeddings: dict[tuple[str, str], np.ndarray]
+
+
 def process(
     segment: Segment,
     settings: Preprocess,
@@ -89,7 +110,7 @@ def process(
     progress = progress or Progress()
     try:
         digest = _digest(segment.source.paths)
-        fitted = progress.load("fitted")
+        fitted = progress.load("fitted", tuple[list[_Draft], list[Row]])
         if fitted is None:
             fitted = _fit(segment, settings, root, every_face, count, progress)
             if segment.stop - segment.first > progress.every:
@@ -149,12 +170,13 @@ def _observe(
     times: dict[int, float] = {}
     size = (0, 0)
     first = segment.first
-    if kept := progress.load("seen"):
-        first, tracker.state, shots, cuts, times, size = kept
+    if kept := progress.load("seen", _Seen):
+        first, cuts, times, size = kept.first, kept.cuts, kept.times, kept.size
+        tracker.state, shots.state = kept.tracker, kept.shots
     for picture in decode.read(segment.source, range(first, segment.stop), ANALYSED):
         if picture.number - first >= progress.every:
             first = picture.number
-            progress.save("seen", (first, tracker.state, shots, cuts, times, size))
+            progress.save("seen", _Seen(first, tracker.state, shots.state, cuts, times, size))
         times[picture.number] = picture.time
         height, width = picture.pixels.shape[:2]
         size = (round(width / picture.scale), round(height / picture.scale))
@@ -229,13 +251,13 @@ def _cut_out(
     frames: dict[int, Frame] = {}
     embeddings: dict[tuple[str, str], np.ndarray] = {}
     first = min(by_number)
-    while kept := progress.load(f"pictures{first}"):
-        first, some, embeddings = kept
-        frames |= some
+    while kept := progress.load(f"pictures{first}", _Pictures):
+        first, embeddings = kept.following, kept.embeddings
+        frames |= kept.frames
     for picture in decode.read(segment.source, range(first, max(by_number) + 1)):
         if picture.number - first >= progress.every:
             some = {index: frame for index, frame in frames.items() if frame.frame >= first}
-            progress.save(f"pictures{first}", (picture.number, some, embeddings))
+            progress.save(f"pictures{first}", _Pictures(picture.number, some, embeddings))
             first = picture.number
         for index in by_number.get(picture.number, []):
             frame = drafts[index].frame

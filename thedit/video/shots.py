@@ -17,6 +17,17 @@ class Shots:
         self._last: np.ndarray | None = None
         self._changes: deque[float] = deque(maxlen=12)
 
+    @property
+    def state(self) -> tuple[np.ndarray | None, list[float]]:
+        """All that it remembers: another one that is given this goes on in the same way."""
+        return self._last, list(self._changes)
+
+    @state.setter
+    def state(self, state: tuple[np.ndarray | None, list[float]]) -> None:
+        self._last = state[0]
+        self._changes.clear()
+        self._changes.extend(state[1])
+
     def __call__(self, pixels: np.ndarray) -> bool:
         """True for the first picture of a new shot; never for the first picture of all."""
         small = cv2.resize(pixels, THUMBNAIL, interpolation=cv2.INTER_AREA)

@@ -41,6 +41,9 @@ class Track:
         return float(sum(spread(points) ** 2 for points in self.landmarks))
 
 
+State = tuple[list[Track], list[int], int]  # of a tracker: tracks, which of them are followed, pictures since a search
+
+
 class Tracker:
     """Feed it pictures in order with `add`; `tracks` holds every face seen so far.
 
@@ -56,13 +59,14 @@ class Tracker:
         self._since = EVERY
 
     @property
-    def state(self) -> tuple[list[Track], list[Track], int]:
+    def state(self) -> State:
         """All that it remembers: another tracker that is given this goes on in the same way."""
-        return self.tracks, self._active, self._since
+        return self.tracks, [_place(track, self.tracks) for track in self._active], self._since
 
     @state.setter
-    def state(self, state: tuple[list[Track], list[Track], int]) -> None:
-        self.tracks, self._active, self._since = state
+    def state(self, state: State) -> None:
+        self.tracks, active, self._since = state
+        self._active = [self.tracks[number] for number in active]
 
     def cut(self) -> None:
         """A new shot begins: nobody is followed into it."""
@@ -156,6 +160,10 @@ class Tracker:
                     values.pop()
         self.tracks = [track for track in self.tracks if track.frames]
         self._active = kept
+
+
+def _place(track: Track, tracks: list[Track]) -> int:
+    return next(number for number, other in enumerate(tracks) if other is track)
 
 
 def sharpness(pixels: np.ndarray, landmarks: np.ndarray) -> float:
