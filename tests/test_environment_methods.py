@@ -48,6 +48,9 @@ def test_methods_of_other_packages_are_found_like_our_own(other):
         ("theirs", OTHER.format(name="theirs") + "licens: MIT\n", "licens: unknown key; did you mean 'licence'"),
         ("theirs", "name: [", "is not valid YAML"),
         ("copy-source", OTHER.format(name="copy-source"), "method 'copy-source' is also offered by"),
+        ("theirs", "name: theirs\nbase: planedct\nchange: none.\n", "base: 'planedct' is no method with a spec"),
+        ("theirs", "name: theirs\nbase: planedict-5-bases\nchange: none.\n", "base: 'planedict-5-bases' is no method"),
+        ("theirs", "name: theirs\nbase: planedict\n", "change: is missing"),
     ],
 )
 def test_a_wrong_spec_is_one_sentence(other, name, text, words):
@@ -55,6 +58,16 @@ def test_a_wrong_spec_is_one_sentence(other, name, text, words):
     with pytest.raises(UserError) as error:
         registry.find(name)
     assert words in str(error.value)
+
+
+def test_a_spec_lies_over_that_of_its_base(other):
+    (other / "base.yaml").write_text(OTHER.format(name="base") + "options: {a: 1, b: 1}\n")
+    (other / "theirs.yaml").write_text(
+        "name: theirs\nbase: base\nkind: ablation\nchange: without b.\noptions: {b: 0}\n"
+    )
+    base, spec = registry.find("base"), registry.find("theirs")
+    assert spec.citation == "A method of another package; without b."
+    assert (spec.kind, spec.options, spec.licence) == ("ablation", {"a": 1, "b": 0}, base.licence)
 
 
 @pytest.mark.parametrize(

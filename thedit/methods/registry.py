@@ -1,7 +1,8 @@
 """Methods by name: specs in YAML, found through the entry points of installed packages.
 
 A package offers methods by an entry point of the group ``thedit.methods`` that names a package of ``*.yaml`` files,
-one a method; the methods of this project are found the same way.
+one a method; the methods of this project are found the same way. A spec with ``base: NAME`` is that method's with its
+own entries over it: its ``options`` are added to the base's, and its ``change`` ends the base's citation.
 """
 
 import difflib
@@ -93,14 +94,34 @@ def find(name: str) -> Spec:
         remedy = f"did you mean '{near[0]}'?" if near else f"known methods are {', '.join(sorted(files))}."
         raise UserError(f"methods: '{name}' is offered by no installed package; {remedy}")
     path = files[name]
-    try:
-        values = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: is not valid YAML ({' '.join(str(error).split())}); correct that line.") from error
+    values = _read(path)
+    if isinstance(values, dict) and "base" in values:
+        values = _overlay(values, path, files)
     spec = parse(values, Spec, str(path))
     if spec.name != name:
         raise UserError(f"{path}: name: is '{spec.name}', but the file is called '{name}'; make them equal.")
     return spec
+
+
+def _read(path: Traversable) -> Any:
+    try:
+        return yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: is not valid YAML ({' '.join(str(error).split())}); correct that line.") from error
+
+
+def _overlay(values: dict[str, Any], path: Traversable, files: dict[str, Traversable]) -> dict[str, Any]:
+    """The entries of a spec with those of its base under them, without the results that the base's authors report."""
+    name, change = values["base"], values.get("change")
+    base = _read(files[name]) if name in files else None
+    if not isinstance(base, dict) or "base" in base:
+        raise UserError(f"{path}: base: '{name}' is no method with a spec of its own; name one that has.")
+    if not isinstance(change, str):
+        raise UserError(f"{path}: change: is missing; say in one sentence what differs from '{name}'.")
+    base.pop("published", None)
+    own = {key: value for key, value in values.items() if key not in ("base", "change")}
+    citation = {"citation": f"{base.get('citation', '').rstrip('. ')}; {change}"}
+    return {**base, **citation, **own, "options": {**base.get("options", {}), **own.get("options", {})}}
 
 
 def _files() -> dict[str, Traversable]:
