@@ -49,6 +49,16 @@ def test_planes_are_read_along_their_axes():
     torch.testing.assert_close(kernel.sample_planes(planes, points), wanted)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_points_are_sampled_without_gradients_as_with_them(dtype):
+    planes = torch.randn(2, 3, 8, 16, 16, dtype=dtype)
+    points = 1.4 * torch.rand(2, 500, 3, dtype=dtype) - 0.7  # some beyond the box
+    points[0, :4] = torch.tensor([[0.5, 0.5, 0.5], [-0.5, 0.5, 0.0], [-0.46875, 0.46875, 0.03125], [9.0, -9.0, 0.0]])
+    wanted = kernel.sample_planes(planes, points)
+    with torch.no_grad():
+        torch.testing.assert_close(kernel.sample_planes(planes, points), wanted)
+
+
 def test_density_is_positive_and_smooth_under_autocast():
     planes, points = torch.randn(2, 3, 8, 8, 8), torch.rand(2, 50, 3) - 0.5
     decoder = kernel.Decoder(torch.randn(16, 8), torch.randn(16), torch.randn(5, 16), torch.randn(5))

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from thedit.kernels import fused
+from thedit.kernels import fused, gather
 
 HALF_SIDE = 0.5
 PLANE_AXES = ((0, 1), (0, 2), (1, 2))
@@ -99,6 +99,8 @@ def density(planes: Tensor, decoder: Decoder, points: Tensor) -> Tensor:
 
 def sample_planes(planes: Tensor, points: Tensor) -> Tensor:
     """Mean (B, P, F) of the bilinear samples of planes (B, 3, F, R, R) at world points (B, P, 3)."""
+    if planes.device.type == "cpu" and not torch.is_grad_enabled():
+        return gather.mean_of_planes(planes.to(points.dtype), points / HALF_SIDE, PLANE_AXES)
     batch, _, channels = planes.shape[:3]
     axes = points.unbind(-1)
     grid = torch.stack([torch.stack([axes[i], axes[j]], dim=-1) for i, j in PLANE_AXES], dim=1) / HALF_SIDE
