@@ -29,7 +29,7 @@ def mean_of_planes(planes: Tensor, points: Tensor, axes: tuple[tuple[int, int], 
 
 
 def _split(points: Tensor, chosen: tuple[int, ...], side: int) -> tuple[Tensor, Tensor]:
-    """Along the ``chosen`` axis of each plane: the last texel before points (B, P, 3), and how far beyond it they lie."""
+    """Along the ``chosen`` axis of each plane: the last texel before points (B, P, 3), and how far beyond they lie."""
     place = points @ torch.eye(3, dtype=points.dtype, device=points.device)[:, chosen]  # quicker than indexing
     place = place.mul_(side / 2).add_((side - 1) / 2).clamp_(0, side - 1)
     texel = place.floor().clamp_(max=side - 2)
