@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from tests import video_files
+from thedit.media.files import UnreadableError
 from thedit.video import decode
-from thedit.video.decode import UnreadableError
 from thedit.video.spec import Source
 
 
@@ -141,7 +141,7 @@ def test_stills_are_frames_and_honour_their_rotation_flag(tmp_path):
     picture.save(tmp_path / "0.jpg", exif=flags)
     picture.convert("L").save(tmp_path / "1.png")
     (tmp_path / "2.png").write_bytes(b"no picture")
-    got = frames(source(*sorted(tmp_path.iterdir()), still=True))
+    got = frames(source(*sorted(tmp_path.iterdir())))
     assert [picture.pixels.shape for picture in got] == [(30, 20, 3), (20, 30, 3)]
     with pytest.raises(UnreadableError, match="is no picture that can be decoded"):
-        frames(source(tmp_path / "2.png", still=True))
+        frames(source(tmp_path / "2.png"))

@@ -12,8 +12,9 @@ from tests.video_files import config, content
 from thedit import camera
 from thedit.config import Preprocess
 from thedit.errors import UserError
+from thedit.media import stream
 from thedit.shards.store import FrameStore
-from thedit.video import backends, decode, parts, segment
+from thedit.video import backends, parts, segment
 from thedit.video.clips import Clip, flaws
 from thedit.video.run import preprocess
 
@@ -136,7 +137,7 @@ def test_a_file_without_read_permission_has_one_row_and_harms_nobody(tmp_path, m
     locked = tmp_path / "in" / "locked.mp4"
     locked.write_bytes(good.read_bytes())
     locked.chmod(0)
-    user, check = os.geteuid(), decode.check
+    user, check = os.geteuid(), stream.check
 
     def as_nobody(path: Path) -> tuple[int, int]:
         os.seteuid(65534)
@@ -148,7 +149,7 @@ def test_a_file_without_read_permission_has_one_row_and_harms_nobody(tmp_path, m
     if user == 0:  # root may read everything
         for folder in [locked.parent, tmp_path, *list(tmp_path.parents)[:2]]:
             folder.chmod(0o755)
-        monkeypatch.setattr(decode, "check", as_nobody)
+        monkeypatch.setattr(stream, "check", as_nobody)
     table = preprocess(config(tmp_path), tmp_path / "out")
     row = table[table["video"] == "locked.mp4"].drop(columns="frame")
     assert row.values.tolist() == [["locked.mp4", "locked", "", "train", "failed", "no permission to read the file"]]

@@ -57,7 +57,7 @@ def test_single_pictures_are_clips_of_one_frame(tmp_path):
     touch(tmp_path, "ann.jpg", "bob.jpg")
     inputs = collect(tmp_path, images="{person}.jpg")
     assert described(inputs) == [("ann", "ann", "train"), ("bob", "bob", "train")]
-    assert all(source.still and len(source.paths) == 1 for source in inputs.sources)
+    assert all(len(source.paths) == 1 for source in inputs.sources)
 
 
 def test_a_folder_of_pictures_is_a_clip(tmp_path):

@@ -24,7 +24,6 @@ from thedit.methods.base import Method
 from thedit.shards import writer
 from thedit.shards.store import FrameStore
 from thedit.video import decode
-from thedit.video.pattern import PICTURES
 from thedit.video.run import plan
 from thedit.video.segment import process
 from thedit.video.spec import Inputs, Source
@@ -82,7 +81,7 @@ def _check(out: Path, weights: Path) -> None:
 
 
 def _input(path: Path, role: str) -> Source:
-    return Source(str(path), (path,), role, role, "test", still=path.suffix.lower() in PICTURES)
+    return Source(str(path), (path,), role, role, "test")
 
 
 def _preprocess(source: Source, settings: Preprocess, folder: Path) -> tuple[int, Counter[str]]:

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from thedit.errors import UserError
+from thedit.media.names import natural
 
-PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 Found = tuple[Path, dict[str, str]]
 Unreadable = tuple[Path, str]
 
 
 def find(root: Path, pattern: str) -> tuple[list[Found], list[Unreadable]]:
-    """Files below ``root`` whose relative path matches ``pattern``, sorted, with their fields; folders not readable.
+    """Files below ``root`` whose relative path matches ``pattern``, in natural order, with their fields; folders not
+    readable.
 
     ``{field}`` and ``*`` match within one name, ``**`` as a whole name matches any number of folders (links to folders
     are not followed there). A field that stands twice must have the same value. Hidden files never match.
@@ -22,7 +23,7 @@ def find(root: Path, pattern: str) -> tuple[list[Found], list[Unreadable]]:
     unreadable: list[Unreadable] = []
     for path, fields in _walk(root, pattern.split("/"), {}, unreadable):
         found.append((path, fields))
-    return sorted(found, key=lambda item: item[0]), sorted(unreadable)
+    return sorted(found, key=lambda item: natural(item[0])), sorted(unreadable)
 
 
 def readable(name: str) -> str:

@@ -25,6 +25,7 @@ from thedit.config import Config, Preprocess, digest
 from thedit.errors import UserError
 from thedit.files import atomic, sha256
 from thedit.fitting.model import PATH as LANDMARK_MODEL
+from thedit.media.files import UnreadableError, check
 from thedit.processes import die_with_parent
 from thedit.shards import writer
 from thedit.video import decode, people
@@ -97,12 +98,15 @@ def plan(inputs: Inputs, frames_per_shard: int) -> tuple[list[list[Segment]], li
     room = 0
     for source in inputs.sources:
         try:
-            wanted = decode.numbers(source, decode.timeline(source))
-        except decode.UnreadableError as error:
+            line = decode.timeline(source)
+            wanted = decode.numbers(source, line)
+        except UnreadableError as error:
             failures.append(failure(source, str(error)))
             continue
         if not wanted:
             failures.append(failure(source, "no frames between its start and end"))
+        elif line.short:
+            failures.append(failure(source, line.short))
         for first in range(wanted.start, wanted.stop, frames_per_shard):
             stop = min(first + frames_per_shard, wanted.stop)
             if not shards or room < stop - first:
@@ -217,7 +221,7 @@ def _stamps(inputs: Inputs) -> Iterable[list]:
     for source in inputs.sources:
         for path in source.paths:
             try:
-                stamps.append([source.name, str(path), *decode.check(path), source.start, str(source.end)])
-            except decode.UnreadableError as error:
+                stamps.append([source.name, str(path), *check(path), source.start, str(source.end)])
+            except UnreadableError as error:
                 stamps.append([source.name, str(path), str(error)])
     return stamps

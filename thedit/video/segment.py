@@ -13,6 +13,7 @@ import torch
 from thedit import camera
 from thedit.config import Preprocess
 from thedit.files import sha256
+from thedit.media.files import UnreadableError, check
 from thedit.shards.writer import Frame
 from thedit.video import backends, clips, crop, decode, parts, pose, truth
 from thedit.video.backends.dlib import DlibEmbedding
@@ -82,7 +83,8 @@ class _Seen:
     shots: tuple[np.ndarray | None, list[float]]
     cuts: list[int]
     times: dict[int, float]
-    size: tuple[int, int]
+    sizes: dict[int, tuple[int, int]]
+    faults: dict[int, str]
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def process(
             fitted = _fit(segment, settings, root, every_face, count, progress)
             if segment.stop - segment.first > progress.every:
                 progress.save("fitted", fitted)
-    except decode.UnreadableError as error:
+    except UnreadableError as error:
         return Result([], [failure(segment.source, str(error))], "", {})
     drafts, rows = fitted
     frames, embeddings = _cut_out(segment, drafts, settings, every_face, progress)
@@ -137,14 +139,14 @@ def _fit(
 ) -> tuple[list[_Draft], list[Row]]:
     """Find the faces and fit them: drafts of the frames to be kept, and the rows of all frames."""
     source = segment.source
-    found, times, size = _observe(segment, settings, every_face, count, progress)
+    found, times, sizes, faults = _observe(segment, settings, every_face, count, progress)
     rows: list[Row] = []
     drafts: list[_Draft] = []
     for clip in found:
         person = f"{source.person}#{segment.first}.{clip.face}" if every_face else source.person
         name = source.clip if segment.whole and len(found) == 1 else f"{source.clip}.{clip.frames[0]}"
         try:
-            labelled, reasons = _label(clip, person, name, source, size, times, settings, root)
+            labelled, reasons = _label(clip, person, name, source, sizes[int(clip.frames[0])], times, settings, root)
         except (np.linalg.LinAlgError, torch.linalg.LinAlgError):
             labelled, reasons = [], ["landmarks fit no head"] * len(clip.frames)
         for number, reason in zip(clip.frames.tolist(), reasons):
@@ -154,7 +156,8 @@ def _fit(
     seen = {row.frame for row in rows}
     for number in range(segment.first, segment.stop):
         if number not in times:
-            rows.append(Row(source.name, source.person, "", source.split, number, "failed", "does not decode"))
+            reason = faults.get(number, "does not decode")
+            rows.append(Row(source.name, source.person, "", source.split, number, "failed", reason))
         elif number not in seen:
             rows.append(Row(source.name, source.person, "", source.split, number, "dropped", "no face found"))
     return drafts, sorted(rows, key=lambda row: (row.frame or 0, row.person))
@@ -162,33 +165,39 @@ def _fit(
 
 def _observe(
     segment: Segment, settings: Preprocess, every_face: bool, count: Callable[[], object], progress: Progress
-) -> tuple[list[clips.Clip], dict[int, float], tuple[int, int]]:
-    """First pass: clips of faces, the time of every frame that decodes, and the picture's width and height."""
+) -> tuple[list[clips.Clip], dict[int, float], dict[int, tuple[int, int]], dict[int, str]]:
+    """First pass: clips of faces, time, and width and height of every frame that decodes, and why others do not.
+
+    Where the size changes a new shot begins, so that a clip has one size.
+    """
     landmarker, pose_landmarker = _landmarker(settings.landmarks), _landmarker(settings.pose)
     tracker = Tracker(_detector(settings.detector), landmarker, pose_landmarker, settings.min_face)
     shots, cuts = Shots(), []
     times: dict[int, float] = {}
-    size = (0, 0)
+    sizes: dict[int, tuple[int, int]] = {}
+    faults: dict[int, str] = {}
     first = segment.first
     if kept := progress.load("seen", _Seen):
-        first, cuts, times, size = kept.first, kept.cuts, kept.times, kept.size
+        first, cuts, times, sizes, faults = kept.first, kept.cuts, kept.times, kept.sizes, kept.faults
         tracker.state, shots.state = kept.tracker, kept.shots
-    for picture in decode.read(segment.source, range(first, segment.stop), ANALYSED):
+    for picture in decode.read(segment.source, range(first, segment.stop), ANALYSED, faults):
         if picture.number - first >= progress.every:
             first = picture.number
-            progress.save("seen", _Seen(first, tracker.state, shots.state, cuts, times, size))
+            progress.save("seen", _Seen(first, tracker.state, shots.state, cuts, times, sizes, faults))
         times[picture.number] = picture.time
         height, width = picture.pixels.shape[:2]
-        size = (round(width / picture.scale), round(height / picture.scale))
-        if shots(picture.pixels):
+        size = round(width / picture.scale), round(height / picture.scale)
+        resized = size != next(reversed(sizes.values()), size)
+        sizes[picture.number] = size
+        if shots(picture.pixels) or resized:
             tracker.cut()
             cuts.append(picture.number)
         tracker.add(picture)
         count()
     found = clips.assemble(tracker.tracks, cuts, every_face)
     if settings.crop == "fixed":
-        found = [part for clip in found for part in clips.divide(clip, *size)]
-    return found, times, size
+        found = [part for clip in found for part in clips.divide(clip, *sizes[int(clip.frames[0])])]
+    return found, times, sizes, faults
 
 
 def _label(
@@ -277,7 +286,7 @@ def _png(picture: np.ndarray) -> bytes:
 def _digest(paths: tuple[Path, ...]) -> str:
     """Hex SHA-256 of one file; of several, of their hashes."""
     for path in paths:
-        decode.check(path)
+        check(path)
     if len(paths) == 1:
         return sha256(paths[0])
     return hashlib.sha256("".join(sha256(path) for path in paths).encode()).hexdigest()

@@ -1,10 +1,13 @@
 """The sample sheet: a CSV file with a row a video, as a user writes it by hand or from a table program."""
 
+import codecs
 import csv
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from thedit.errors import UserError
 
@@ -23,49 +26,77 @@ class Row:
 
 
 def read(path: Path) -> list[Row]:
-    """Read and check a sheet. `UserError` names the line: unknown column, no video, bad times, or a duplicate."""
+    """Read and check a sheet as table programs save it.
+
+    Separated by commas, semicolons or tabs, in UTF-8 or UTF-16; rows and columns without any value do not count, nor
+    does the case of a column's name. `UserError` names the line: unknown column, no video, bad times, or a duplicate.
+    """
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            _check_columns(path, reader.fieldnames or [])
-            rows: dict[Row, int] = {}
-            for values in reader:
-                row = _row(path, reader.line_num, values)
-                if row in rows:
-                    raise UserError(f"{path}: line {reader.line_num} repeats line {rows[row]}; remove one of them.")
-                rows[row] = reader.line_num
+        text = _text(path.read_bytes())
+        lines = text.splitlines(keepends=True)
+        named = re.fullmatch(r"sep=(.)\s*", lines[0], re.IGNORECASE) if lines else None  # Excel's own first line
+        separator = named[1] if named else max(",;\t", key=lambda mark: lines[0].count(mark) if lines else 0)
+        table = list(_table(csv.reader(lines[named is not None :], delimiter=separator), named is not None))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check 'sheet' in the spec.") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: is no CSV file in UTF-8 ({error}); save it as one.") from error
+        raise UserError(f"{path}: is no CSV file in UTF-8 ({error}); save it as 'CSV UTF-8'.") from error
+    columns = [name.strip().lower() for name in table[0][1]] if table else []
+    _check_columns(path, columns)
+    rows: dict[Row, int] = {}
+    for line, values in table[1:]:
+        row = _row(path, line, columns, values, decimal="," if separator == ";" else ".")
+        if row in rows:
+            raise UserError(f"{path}: line {line} repeats line {rows[row]}; remove one of them.")
+        rows[row] = line
     return list(rows)
 
 
+def _text(data: bytes) -> str:
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if wide else "utf-8-sig")
+
+
+def _table(reader: Any, named: bool) -> Iterator[tuple[int, list[str]]]:
+    """Line number and values of every row that has any; columns without a name and without a value are left out."""
+    rows = [(reader.line_num + named, row) for row in reader if any(value.strip() for value in row)]
+    width = max((len(row) for _, row in rows), default=0)
+    used = [column for column in range(width) if any(row[column : column + 1] not in ([], [""]) for _, row in rows)]
+    for line, row in rows:
+        yield line, [row[column] if column < len(row) else "" for column in used]
+
+
 def _check_columns(path: Path, names: Sequence[str]) -> None:
-    unknown = [name for name in names if name not in COLUMNS]
+    unknown = [name for name in names if name and name not in COLUMNS]
     if unknown:
         raise UserError(f"{path}: unknown column '{unknown[0]}'; known columns are {', '.join(COLUMNS)}.")
+    repeated = [name for name in COLUMNS if names.count(name) > 1]
+    if repeated:
+        raise UserError(f"{path}: has the column '{repeated[0]}' twice; remove one of them.")
     if "video" not in names:
         raise UserError(f"{path}: has no column 'video'; its first line must name the columns.")
 
 
-def _row(path: Path, line: int, values: dict[str, str | None]) -> Row:
-    text = {
-        key: (values.get(key) or "").strip() if key != "video" else values[key] or ""
-        for key in COLUMNS
-        if key in values
-    }
-    if None in values or not text["video"]:
-        raise UserError(f"{path}: line {line} has {'more values than columns' if None in values else 'no video'}.")
+def _row(path: Path, line: int, columns: Sequence[str], values: list[str], decimal: str) -> Row:
+    if any(not name and value.strip() for name, value in zip(columns, values)):
+        raise UserError(f"{path}: line {line} has more values than columns.")
+    text = {name: value if name == "video" else value.strip() for name, value in zip(columns, values)}
+    if not text["video"]:
+        raise UserError(f"{path}: line {line} has no video.")
     times = {"start": 0.0, "end": math.inf}
     for key in times:
         if text.get(key):
             try:
-                times[key] = float(text[key])
+                times[key] = float(text[key].replace(decimal, "."))
             except ValueError:
                 raise UserError(f"{path}: line {line}: {key} is '{text[key]}'; write seconds, e.g. 12.5.") from None
     if not 0 <= times["start"] < times["end"]:
         raise UserError(
             f"{path}: line {line}: end {times['end']:g} is not after start {times['start']:g}; correct one of them."
         )
-    return Row(text["video"], text.get("person", ""), text.get("split", ""), **times)
+    return Row(text["video"], text.get("person", ""), _split(text.get("split", "")), **times)
+
+
+def _split(name: str) -> str:
+    """A table program may have made ``test`` into ``Test``."""
+    return name.lower() if name.lower() in ("train", "test") else name

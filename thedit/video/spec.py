@@ -1,10 +1,10 @@
 """Data-set specs: a YAML file that says where a data set's videos or pictures lie, who they show and how they split."""
 
-import hashlib
+import itertools
 import math
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,9 @@ from pydantic import Field, model_validator
 
 from thedit.config import Section, parse
 from thedit.errors import UserError
-from thedit.video import pattern, sheet
+from thedit.media.names import frame_numbers, natural
+from thedit.video import pattern, sheet, splits
+from thedit.video.splits import Split
 
 
 class Expected(Section):
@@ -21,15 +23,6 @@ class Expected(Section):
 
     path: str = Field(description="relative to the spec's root")
     what: str = Field(description="what it is and where to get it")
-
-
-class Split(Section):
-    """How people are divided; the first rule that applies decides."""
-
-    rename: dict[str, str] = Field({}, description="split by the pattern's {split} field, e.g. {dev: train}")
-    test: list[str] = Field([], description="people of the test split; * and ? match as in file names")
-    test_share: float = Field(0.0, ge=0, lt=1, description="share of people, chosen by a hash of their name")
-    default: str = Field("train", description="everybody else")
 
 
 class Spec(Section):
@@ -75,7 +68,6 @@ class Source:
     split: str
     start: float = 0.0
     end: float = math.inf
-    still: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,9 +110,9 @@ def collect(spec: Spec, name: str) -> Inputs:
     if not root.is_dir():
         raise UserError(f"{root}: no such folder; put the files of {spec.title} there.{wanted}")
     if spec.sheet is not None:
-        sources, problems = _from_sheet(spec, root)
+        sources, problems, unused = *_from_sheet(spec, root), []
     else:
-        sources, problems = _from_pattern(spec, root)
+        sources, problems, unused = _from_pattern(spec, root)
     sources, repeated = _without_repeats(sources)
     if not sources and not problems:
         kind = spec.videos or spec.images or spec.sheet
@@ -130,7 +122,7 @@ def collect(spec: Spec, name: str) -> Inputs:
         there = len({source.person for source in sources if source.split == split})
         if there < count:
             missing.append(f"split {split}: {there} of {count} people are there")
-    return Inputs(root, sources, problems + repeated, missing)
+    return Inputs(root, sources, problems + repeated, missing + unused + splits.remarks(spec.split, sources))
 
 
 def _from_sheet(spec: Spec, root: Path) -> tuple[list[Source], list[Problem]]:
@@ -139,42 +131,93 @@ def _from_sheet(spec: Spec, root: Path) -> tuple[list[Source], list[Problem]]:
     uses: dict[str, int] = {}
     for row in rows:
         uses[row.video] = uses.get(row.video, 0) + 1
+    people = [row.person or Path(row.video).stem for row in rows]
+    test = splits.test_people(spec.split, {person for row, person in zip(rows, people) if not row.split})
     sources = []
-    for row in rows:
+    for row, person in zip(rows, people):
         stem = Path(row.video).stem
-        person = row.person or stem
         clip = stem if uses[row.video] == 1 else f"{stem}@{row.start:g}"
-        split = row.split or _split(spec.split, person, None)
+        split = row.split or ("test" if person in test else spec.split.default)
         file = path.parent / row.video
-        sources.append(
-            Source(
-                pattern.readable(row.video), (file,), person, clip, split, row.start, row.end,
-                still=file.suffix.lower() in pattern.PICTURES,
-            )
-        )  # fmt: skip
+        if "\\" in row.video and not file.exists():  # as Windows writes paths
+            file = path.parent / row.video.replace("\\", "/")
+        sources.append(Source(pattern.readable(row.video), (file,), person, clip, split, row.start, row.end))
     return sorted(sources, key=lambda source: (source.person, source.clip)), []
 
 
-def _from_pattern(spec: Spec, root: Path) -> tuple[list[Source], list[Problem]]:
+def _from_pattern(spec: Spec, root: Path) -> tuple[list[Source], list[Problem], list[str]]:
+    """Sources, what is wrong with some, and a remark about files that the pattern does not match."""
     found, unreadable = pattern.find(root, str(spec.videos or spec.images))
-    groups: dict[tuple[str, str, str], list[Path]] = {}
+    sequences = bool(spec.images and "{frame}" in spec.images)
+    problems = [Problem(pattern.readable(path.relative_to(root).as_posix()), why) for path, why in unreadable]
+    groups: dict[tuple[str, str, str | None], list[tuple[str, Path]]] = {}
     for path, fields in found:
         stem = pattern.readable(path.stem)
         naming = [value for key, value in fields.items() if key not in ("person", "split", "frame")]
         person = _fill(spec.person, fields, stem) if spec.person else fields.get("person", stem)
         clip = _fill(spec.clip, fields, stem) if spec.clip else "-".join(naming) or stem
-        if spec.images and "frame" in fields and not spec.clip and not naming:
+        if sequences and not spec.clip and not naming:
             clip = pattern.readable(path.parent.name)
-        split = _split(spec.split, person, fields.get("split"))
-        groups.setdefault((person, clip, split), []).append(path)
+        groups.setdefault((person, clip, fields.get("split")), []).append((fields.get("frame", ""), path))
+    test = splits.test_people(spec.split, {person for person, _, field in groups if field is None})
     sources = []
-    for (person, clip, split), paths in sorted(groups.items()):
-        together = [tuple(sorted(paths))] if spec.images and "{frame}" in spec.images else [(path,) for path in paths]
-        for number, files in enumerate(together):
+    for (person, clip, field), files in sorted(groups.items(), key=lambda item: tuple(map(str, item[0]))):
+        split = "test" if person in test else spec.split.default
+        if field is not None:
+            split = spec.split.rename.get(field, field)
+        if sequences:
+            paths, wrong = _in_order(files, root)
+            problems += wrong
+        together = [paths] if sequences else [(path,) for _, path in files]
+        for number, some in enumerate(together):
             unique = clip if len(together) == 1 else f"{clip}.{number}"
-            name = pattern.readable(files[0].relative_to(root).as_posix())
-            sources.append(Source(name, files, person, unique, split, still=spec.images is not None))
-    return sources, [Problem(pattern.readable(path.relative_to(root).as_posix()), why) for path, why in unreadable]
+            sources.append(Source(_name(some[0], root), some, person, unique, split))
+    return sources, problems, _unused(root, {path for path, _ in found}, str(spec.videos or spec.images))
+
+
+def _in_order(files: list[tuple[str, Path]], root: Path) -> tuple[tuple[Path, ...], list[Problem]]:
+    """A clip's pictures by the number of their field ``frame``, without second ones of a number; what is wrong."""
+    files = sorted(files, key=lambda item: natural(item[0]))
+    numbers = frame_numbers([value for value, _ in files])
+    if numbers is None:
+        return tuple(path for _, path in files), []
+    chosen: dict[int, Path] = {}
+    problems = []
+    for number, (_, path) in zip(numbers, files):
+        if number in chosen:
+            problems.append(Problem(_name(path, root), f"has the same frame number as {_name(chosen[number], root)}"))
+        chosen.setdefault(number, path)
+    there = sorted(chosen)
+    steps = list(itertools.pairwise(there))
+    step = min((after - before for before, after in steps), default=1)
+    gaps = [(before, after) for before, after in steps if after - before > step]
+    if gaps:
+        count = sum((after - before) // step - 1 for before, after in gaps)
+        problems.append(
+            Problem(
+                _name(chosen[there[0]], root),
+                f"its clip lacks {count} of its frames, the first of them number {gaps[0][0] + step}",
+            )
+        )
+    return tuple(chosen[number] for number in there), problems
+
+
+def _unused(root: Path, used: set[Path], wanted: str) -> list[str]:
+    """One remark about the files below ``root`` that are not hidden and not used."""
+    left: list[str] = []
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if name[0] != "."]
+        left += [
+            _name(Path(folder) / name, root) for name in files if name[0] != "." and Path(folder) / name not in used
+        ]
+    if not left:
+        return []
+    some = ", ".join(sorted(left, key=natural)[:3]) + (", ..." if len(left) > 3 else "")
+    return [f"{len(left)} files do not match '{wanted}' and are not used ({some})"]
+
+
+def _name(path: Path, root: Path) -> str:
+    return pattern.readable(path.relative_to(root).as_posix())
 
 
 def _fill(template: str, fields: dict[str, str], stem: str) -> str:
@@ -184,16 +227,6 @@ def _fill(template: str, fields: dict[str, str], stem: str) -> str:
         raise UserError(
             f"person or clip: '{template}' names the field {error} that the pattern does not have."
         ) from error
-
-
-def _split(rule: Split, person: str, field: str | None) -> str:
-    if field is not None:
-        return rule.rename.get(field, field)
-    if any(fnmatchcase(person, test) for test in rule.test):
-        return "test"
-    if rule.test_share and int(hashlib.sha256(person.encode()).hexdigest()[:8], 16) < rule.test_share * 2**32:
-        return "test"
-    return rule.default
 
 
 def _without_repeats(sources: Iterable[Source]) -> tuple[list[Source], list[Problem]]:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from thedit.media.videos import Picture
 from thedit.video.backends import Detector, Landmarker
 from thedit.video.boxes import box, iou, spread
-from thedit.video.decode import Picture
 
 EVERY = 25  # pictures between two thorough searches of the whole picture
 LARGE = 1 / 6  # of the picture's longer side: faces of this size are searched in every picture while none is followed
