@@ -76,7 +76,7 @@ class _Draft:
 
 @dataclass(frozen=True)
 class _Seen:
-    """The first pass up to the picture ``first``: what tracker and shots remember, cuts, times, and the size."""
+    """The first pass up to the picture ``first``: what tracker and shots remember, cuts, times, sizes, faults."""
 
     first: int
     tracker: State
