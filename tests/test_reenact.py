@@ -15,10 +15,11 @@ from typer.testing import CliRunner
 
 from tests import video_files
 from tests.training_shards import write_shards
+from thedit import layout
 from thedit.cli import reenact, train
 from thedit.config import Config, Preprocess
 from thedit.errors import UserError
-from thedit.evaluation import animate, layout
+from thedit.evaluation import animate
 from thedit.files import sha256
 from thedit.methods import trained
 from thedit.methods.bounds import CopyDriver, CopySource
