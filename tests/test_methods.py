@@ -213,3 +213,24 @@ def test_each_network_learns(name):
 def reconstruction_error(method, batch):
     picture = method.drive(method.encode(batch.source), batch.target, batch.target.camera)
     return (picture - batch.target.image).square().mean()
+
+
+@pytest.mark.parametrize("name", ["planedict", "planedict-no-dictionary", "coefficient-triplanes", "lia"])
+def test_motion_is_a_linear_code(name):
+    method = registry.find(name).build("tiny", SIZE).eval()
+    both = frames(4, SIZE)
+    source, driving = both[:2], both[2:]
+    with torch.no_grad():
+        code = method.encode(source)
+        own, driver = method.motion_of(code, source), method.motion_of(code, driving)
+        assert len(driver.factors) == len(driver.style) == 2
+        wanted = method.drive(code, driving, driving.camera)
+        for strength, motion in {0: own, 1: driver}.items():
+            moved = own.moved(strength, driver, own)
+            torch.testing.assert_close(moved.factors, motion.factors)
+        shown = method.show(code, own.moved(1, driver, own), driving.camera)
+        torch.testing.assert_close(shown, wanted, atol=1e-4, rtol=0)
+        twice = own.moved(2, driver, own).factors - own.factors
+        torch.testing.assert_close(twice, 2 * (driver.factors - own.factors))
+        relative = own.moved(1, driver, driver).factors
+        torch.testing.assert_close(relative, own.factors)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from thedit.config import Section
+from thedit.methods.motion import Motion
 from thedit.shards.batch import FrameBatch, TrainBatch
 
 
@@ -20,6 +21,8 @@ class Method(nn.Module):
 
     trainable: ClassVar[bool] = True
     camera_control: ClassVar[bool] = True
+    linear: ClassVar[bool] = False
+    """Whether its motion is a linear code over bases: `drive` is `show` of `motion_of`."""
     schema: ClassVar[type[Section]] = Section
     """Options that a file of weights may set; none unless a method declares them."""
 
@@ -50,3 +53,11 @@ class Method(nn.Module):
         driving: B frames; camera (B, 25) -> pictures (B, 3, S, S), RGB in [-1, 1]. A method without camera control
         ignores ``camera`` and shows the driver's view.
         """
+
+    def motion_of(self, code: Any, driving: FrameBatch) -> Motion:
+        """How ``driving`` (B frames) moves the sources of ``code``; of a method that is `linear`."""
+        raise TypeError(f"{type(self).__name__} has no linear motion code")
+
+    def show(self, code: Any, motion: Motion, camera: Tensor) -> Tensor:
+        """The sources of ``code`` in ``motion``, as `drive` shows them; of a method that is `linear`."""
+        raise TypeError(f"{type(self).__name__} has no linear motion code")

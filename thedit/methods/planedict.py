@@ -10,6 +10,7 @@ from torch.nn import functional
 from thedit.methods import augment, view
 from thedit.methods.base import Method
 from thedit.methods.features import face_embedding, perceptual
+from thedit.methods.motion import Motion
 from thedit.model.network import Codes, Network, Pictures
 from thedit.model.options import Options, resolve
 from thedit.shards.batch import PARTS, FrameBatch, TrainBatch
@@ -33,6 +34,7 @@ class PlaneDict(Method):
     unknown one.
     """
 
+    linear = True
     schema = Options
 
     def __init__(self, preset: str, size: int, **options: Any):
@@ -64,9 +66,17 @@ class PlaneDict(Method):
 
     def drive(self, code: Source, driving: FrameBatch, camera: Tensor) -> Tensor:
         """The sources with the driver's motion, seen by ``camera`` (B, 25): pictures (B, 3, S, S) in [-1, 1]."""
+        return self.show(code, self.motion_of(code, driving), camera)
+
+    def motion_of(self, code: Source, driving: FrameBatch) -> Motion:
+        """Factors (B, N, U, U) of the plane bases in the driver's motion, and the motion code (B, M)."""
         motion = self.network.condition(code.codes.motion, self.motion_code(driving))
-        planes = self.network.planes(code.planes, motion)
-        style = torch.cat([code.codes.identity, motion], dim=1)
+        return Motion(self.network.motion.factors(motion), motion)
+
+    def show(self, code: Source, motion: Motion, camera: Tensor) -> Tensor:
+        """P_c + dP_id of the sources, displaced by the bases times ``motion``'s factors: pictures (B, 3, S, S)."""
+        planes = self.network.displaced(code.planes, motion.factors)
+        style = torch.cat([code.codes.identity, motion.style], dim=1)
         return self.network.view(planes, style, camera).full.clamp(-1, 1)
 
     def losses(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:

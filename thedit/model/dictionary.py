@@ -53,16 +53,24 @@ class PlaneDictionary(nn.Module):
 
 
 class FreePlanes(nn.Module):
-    """The ablation without a dictionary: the motion generator emits the displacement itself."""
+    """The ablation without a dictionary: the motion generator emits the displacement itself, every channel a basis."""
 
     def __init__(self, code: int, channels: int, grid: int, plane_size: int, width: int, limit: int):
         super().__init__()
         self.generator = Synthesis(code, channels, grid, width, limit)
         self.factor = plane_size // grid
 
+    def factors(self, motion: Tensor) -> Tensor:
+        """Motion codes (B, M) -> displacement (B, C, grid, grid)."""
+        return self.generator(motion)
+
+    def combine(self, factors: Tensor) -> Tensor:
+        """Displacement (B, C, grid, grid) -> displacement (B, C, plane_size, plane_size)."""
+        return upsample(factors, self.factor)
+
     def forward(self, motion: Tensor) -> Tensor:
         """Motion codes (B, M) -> displacement (B, C, plane_size, plane_size)."""
-        return upsample(self.generator(motion), self.factor)
+        return self.combine(self.factors(motion))
 
 
 class FusedMotion(nn.Module):

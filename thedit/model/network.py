@@ -83,7 +83,11 @@ class Network(nn.Module):
 
     def planes(self, still: Tensor, motion: Tensor) -> Tensor:
         """Planes (B, 3, F, R, R), in the order XY, XZ, YZ, of a person (B, 3F, R, R) in motion (B, M)."""
-        return (still + self.motion(motion)).unflatten(1, (3, -1))
+        return self.displaced(still, self.motion.factors(motion))
+
+    def displaced(self, still: Tensor, factors: Tensor) -> Tensor:
+        """Planes (B, 3, F, R, R) of a person (B, 3F, R, R), moved by the bases times ``factors``."""
+        return (still + self.motion.combine(factors)).unflatten(1, (3, -1))
 
     def view(
         self,

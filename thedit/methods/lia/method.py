@@ -15,6 +15,7 @@ from thedit.methods.base import Method
 from thedit.methods.lia.directions import MotionDictionary
 from thedit.methods.lia.encoder import MapEncoder
 from thedit.methods.lia.generator import Generator
+from thedit.methods.motion import Motion
 from thedit.methods.pyramid import pyramid_loss
 from thedit.shards.batch import FrameBatch, TrainBatch
 
@@ -47,6 +48,7 @@ class Lia(Method):
     """Source code plus a walk along orthonormal directions -> flows at every scale -> warped and repainted source."""
 
     camera_control = False
+    linear = True
 
     def __init__(self, preset: str, size: int) -> None:
         super().__init__()
@@ -61,8 +63,17 @@ class Lia(Method):
 
     def drive(self, code: Code, driving: FrameBatch, camera: Tensor) -> Tensor:
         """Walk to the driving frames' motion; the camera is the driver's, whatever ``camera`` says."""
+        return self.show(code, self.motion_of(code, driving), camera)
+
+    def motion_of(self, code: Code, driving: FrameBatch) -> Motion:
+        """How far (B, M) the driving frames walk along each direction; the head's pose is part of it."""
         latent, _ = self.encoder(driving.image)
-        return self.generator(code.latent + self.motion(latent), code.maps)
+        magnitudes = self.motion.magnitudes(latent).float()
+        return Motion(magnitudes, magnitudes[:, :0])
+
+    def show(self, code: Code, motion: Motion, camera: Tensor) -> Tensor:
+        """Walk along the directions as far as ``motion`` says."""
+        return self.generator(code.latent + motion.factors @ self.motion.directions().mT, code.maps)
 
     def losses(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:
         """Reconstruction of the target from the source, in pixels and in features (section 3.3)."""
