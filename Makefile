@@ -5,7 +5,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 CORES ?= all
 CONFIG ?= config/config.yaml
 
-.PHONY: help reproduce test e2e lint environment generated reference-tables rulegraph clean
+.PHONY: help reproduce test e2e lint docs environment generated reference-tables rulegraph clean
 
 help:  ## this list
 	@grep --extended-regexp '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column --table --separator ':'
@@ -27,6 +27,10 @@ lint: $(VENV)/.installed  ## style, types, workflow
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check workflow
 	$(BIN)/snakemake --lint
+
+docs: $(VENV)/.installed  ## the documentation as a site: build/site/index.html
+	$(BIN)/pip install --quiet --no-build-isolation --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 generated: $(VENV)/.installed  ## files that follow from others: schema, default configuration, environment.yml
 	$(BIN)/thedit config schema > workflow/schemas/config.schema.json

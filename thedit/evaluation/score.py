@@ -1,5 +1,7 @@
 """Measure the frames that a method made of a protocol, and how well the metrics track the truth of a data set."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from thedit import layout, provenance
@@ -14,30 +16,31 @@ from thedit.shards.store import FrameStore
 
 def score(config: Config, method: str, protocol: str) -> pd.DataFrame:
     """Score the frames of ``method`` and write `layout.scores`; returns its rows, schema `tables.SCORES`."""
-    pairs = tables.read(layout.pairs(config, protocol), tables.PAIRS)
-    store, data, weights = FrameStore(layout.shards(config)), layout.data(config), layout.weights(config, method)
-    truth = None
-    if (data / "truth").is_dir():  # only AnnyHeads has true pictures that nobody recorded
-        truth = annyheads.TruePictures(data, store, store.size, layout.measured(config) / "truth")
-    labels = {
-        "method": method,
-        "method_version": sha256(weights)[:12] if weights.is_file() else provenance.code_version(),
-        "dataset": config.data.name,
-        "protocol": protocol,
-    }
-    predictions = layout.predictions(config, method, protocol)
-    rows = run.score(pairs, predictions, store, measurer(config), truth, labels)
+    weights = layout.weights(config, method)
+    version = sha256(weights)[:12] if weights.is_file() else provenance.code_version()
+    rows = measure(config, method, version, protocol, layout.predictions(config, method, protocol))
     tables.write(rows, tables.SCORES, layout.scores(config, method, protocol))
     return rows
 
 
+def measure(config: Config, method: str, version: str, protocol: str, predictions: Path) -> pd.DataFrame:
+    """Score rows (schema `tables.SCORES`) of the frames of a protocol in the folder ``predictions``."""
+    pairs = tables.read(layout.pairs(config, protocol), tables.PAIRS)
+    store, data = FrameStore(layout.shards(config)), layout.data(config)
+    truth = None
+    if (data / "truth").is_dir():  # only AnnyHeads has true pictures that nobody recorded
+        truth = annyheads.TruePictures(data, store, store.size, layout.measured(config) / "truth")
+    labels = {"method": method, "method_version": version, "dataset": config.data.name, "protocol": protocol}
+    return run.score(pairs, predictions, store, measurer(config), truth, labels)
+
+
 def validate(config: Config) -> pd.DataFrame:
     """Measure AnnyHeads' test frames and write results/<run>/validity.parquet; returns it, schema `tables.VALIDITY`."""
-    measure = measurer(config)
+    networks = measurer(config)
     store = FrameStore(layout.shards(config))
-    sample = annyheads.validity_sample(layout.data(config), store, measure, config.data.heads.size)
+    sample = annyheads.validity_sample(layout.data(config), store, networks, config.data.heads.size)
     stamp = {"dataset": config.data.name, "config_hash": digest(config), "code_version": provenance.code_version()}
-    rows = validity.validity(sample, measure.suite).assign(**stamp)
+    rows = validity.validity(sample, networks.suite).assign(**stamp)
     tables.write(rows, tables.VALIDITY, layout.run(config) / "validity.parquet")
     return rows
 

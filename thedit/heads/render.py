@@ -9,6 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from thedit.config import Heads
+from thedit.heads import croissant
 from thedit.heads.dataset import SPLITS, Clip, Split, clips, fingerprint, finished, record, write_sheet
 from thedit.processes import die_with_parent, take_turns_on_gpus
 
@@ -22,6 +23,7 @@ def render(heads: Heads, out: str | Path, assets: str | Path, jobs: int, splits:
         for done in _run(tasks, heads, folder, Path(assets), key, jobs):
             progress.update(done * heads.frames_per_clip)
     write_sheet(folder, heads, wanted)
+    croissant.write(folder)
 
 
 def _run(tasks: list[list[Clip]], heads: Heads, folder: Path, assets: Path, key: str, jobs: int) -> Iterator[int]:

@@ -33,6 +33,8 @@ from thedit.methods.base import Method
 from thedit.processes import die_with_parent
 from thedit.shards.batch import FrameBatch
 
+INPUTS = ("source.png", "driving", "cameras.json")
+
 
 class Frame(NamedTuple):
     """One picture of an external method: (S, S, 3) uint8, or None and the reason why there is none."""
@@ -103,7 +105,7 @@ class External(Method):
         log.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="thedit-") as name, open(log, "wb") as output:
             folder = Path(name)
-            _write(folder, source, driving, camera)
+            write_exchange(folder, source, driving, camera)
             start = time.monotonic()
             exit_code = self._run(folder, output)
             seconds = time.monotonic() - start
@@ -155,7 +157,8 @@ def _expand(text: str, values: Mapping[str, str]) -> str:
         raise UserError(f"external method: '{text}' needs the environment variable {name}; set it.") from error
 
 
-def _write(folder: Path, source: FrameBatch, driving: FrameBatch, camera: Tensor) -> None:
+def write_exchange(folder: Path, source: FrameBatch, driving: FrameBatch, camera: Tensor) -> None:
+    """Write `INPUTS` of one source and F driving frames with cameras (F, 25) to ``folder``, and an empty ``output``."""
     (folder / "driving").mkdir()
     (folder / "output").mkdir()
     for path, image in [
