@@ -9,7 +9,7 @@ import torch
 from thedit import camera
 from thedit.errors import UserError
 from thedit.heads import build, motion, people, scene
-from thedit.heads.assets import ACTIONS, PATH, Assets, load
+from thedit.heads.assets import ACTIONS, Assets, load
 from thedit.heads.frames import Frames, read_maps, write_maps
 from thedit.heads.renderer import Renderer
 from thedit.heads.shading import LABELS
@@ -18,13 +18,8 @@ SIZE = 64
 
 
 @pytest.fixture(scope="module")
-def assets(tmp_path_factory: pytest.TempPathFactory) -> Assets:
-    try:
-        return load(PATH)
-    except UserError:
-        path = tmp_path_factory.mktemp("assets") / "heads.safetensors"
-        build.build(path)
-        return load(path)
+def assets(asset_file) -> Assets:
+    return load(asset_file)
 
 
 @pytest.fixture(scope="module")

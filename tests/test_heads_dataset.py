@@ -8,24 +8,13 @@ import torch
 
 from thedit import camera, config
 from thedit.errors import UserError
-from thedit.heads import build, render
-from thedit.heads.assets import PATH, load
+from thedit.heads import render
+from thedit.heads.assets import load
 from thedit.heads.dataset import Truth, clips, fingerprint, finished
 from thedit.heads.frames import read_maps
 from thedit.video import spec
 
 HEADS = config.Heads(train_people=1, test_people=1, clips_per_person=1, frames_per_clip=3, size=64)
-
-
-@pytest.fixture(scope="module")
-def asset_file(tmp_path_factory: pytest.TempPathFactory):
-    try:
-        load(PATH)
-        return PATH
-    except UserError:
-        path = tmp_path_factory.mktemp("assets") / "heads.safetensors"
-        build.build(path)
-        return path
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,10 @@ import torch
 from thedit import camera
 from thedit.errors import UserError
 from thedit.kernels import planedict as kernel
-from thedit.methods.check import frames
+from thedit.methods.check import frames, pairs
 from thedit.methods.planedict import PlaneDict
 from thedit.model.options import PRESETS, resolve
 from thedit.model.synthesis import StyledConv, upsample
-from thedit.shards.batch import TrainBatch
 
 SIZE = 32
 SMALL = {
@@ -134,7 +133,7 @@ def test_driving_compiles_around_what_cannot_be_traced(maps, monkeypatch):
 @pytest.mark.parametrize("changes", ABLATIONS, ids=lambda changes: "-".join(changes))
 def test_every_option_trains(changes):
     method = build(**changes)
-    batch = TrainBatch(*(frames(2, SIZE, seed=seed) for seed in range(3)))
+    batch = pairs(2, SIZE)
     for step in range(8):
         if step not in (0, 7):
             continue
@@ -151,7 +150,7 @@ def test_every_option_trains(changes):
 
 
 def test_losses_follow_torchs_seed_alone():
-    batch = TrainBatch(*(frames(2, SIZE, seed=seed) for seed in range(3)))
+    batch = pairs(2, SIZE)
     method, values = build(), []
     for seed in (3, 3, 4):
         torch.manual_seed(seed)

@@ -113,7 +113,8 @@ def test_pairs_keep_their_promises(folder, within):
     index = FrameStore(folder).index
     sampler = PairSampler(index, batch=64, within=within)
     drawn = [sampler[n] for n in range(20)]
-    source, target, other = (np.concatenate(rows) for rows in zip(*drawn))
+    source, target, other = (np.concatenate(rows) for rows in list(zip(*drawn))[:3])
+    assert all(pair.driver is pair.target for pair in drawn)
     person, clip, split = (index[name].to_numpy() for name in ("person", "clip", "split"))
     assert (person[source] == person[target]).all()
     assert (person[other] != person[target]).all()
@@ -135,6 +136,20 @@ def test_a_share_of_sources_is_the_target():
     pairs = [PairSampler(index, 32, same=0.25)[n] for n in range(50)]
     assert 0.2 < np.mean([(pair.source == pair.target).mean() for pair in pairs]) < 0.3
     assert (PairSampler(index, 32, same=1.0)[0].source == PairSampler(index, 32, same=1.0)[0].target).all()
+
+
+def test_a_share_of_drivers_gives_the_targets_performance():
+    rows = [("abc"[p], f"{p}/{k}", f"take-{k}", n) for p in range(3) for k in range(2) for n in range(5)]
+    index = pd.DataFrame(rows, columns=["person", "clip", "performance", "frame"]).assign(split="train")
+    index.loc[index["person"] == "c", "performance"] = "nobody else's"
+    pairs = [PairSampler(index, 32, doubles=0.5)[n] for n in range(50)]
+    target, driver = (index.loc[np.concatenate(rows)] for rows in zip(*((pair.target, pair.driver) for pair in pairs)))
+    same = target["person"].to_numpy() == driver["person"].to_numpy()
+    assert (target.index == driver.index)[same].all()
+    for column in ("performance", "frame"):
+        assert (target[column].to_numpy() == driver[column].to_numpy())[~same].all()
+    assert same[target["person"] == "c"].all()
+    assert 0.4 < 1 - same[target["person"] != "c"].mean() < 0.6
 
 
 def test_one_person_is_not_enough():

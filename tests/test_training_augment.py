@@ -74,7 +74,7 @@ def test_crop_moves_points_and_picture_alike():
 
 def test_a_pair_changes_alike():
     batch = made_up()
-    changed = augment(TrainBatch(batch, batch, batch))
+    changed = augment(TrainBatch(batch, batch, batch, batch))
     assert torch.equal(changed.source.image, changed.target.image)
     assert torch.equal(changed.source.camera, changed.target.camera)
     assert (changed.source.image - changed.other.image).abs().max() > 0.1

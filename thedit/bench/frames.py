@@ -25,4 +25,5 @@ def frames(count: int, size: int, device: str | torch.device, seed: int = 0) -> 
 
 def pairs(count: int, size: int, device: str | torch.device, seed: int = 0) -> TrainBatch:
     """``count`` training pairs of such frames."""
-    return TrainBatch(*(frames(count, size, device, 3 * seed + part) for part in range(3)))
+    source, target, other = (frames(count, size, device, 3 * seed + part) for part in range(3))
+    return TrainBatch(source, target, other, driver=target)

@@ -27,8 +27,20 @@ ACTIONS = tuple(
     mouthStretchRight mouthUpperUpLeft mouthUpperUpRight noseSneerLeft noseSneerRight tongueOut""".split()
 )
 
+_OTHER_SIDE = {"Left": "Right", "Right": "Left"}
+# For each action the place of the one that it is in a mirror.
+MIRRORED_ACTIONS = tuple(
+    ACTIONS.index(name.removesuffix(side) + _OTHER_SIDE[side]) if side else index
+    for index, name in enumerate(ACTIONS)
+    for side in [next((side for side in _OTHER_SIDE if name.endswith(side)), "")]
+)
+
 # What a triangle is part of. Left and right are the head's own.
 PARTS = {"skin": 0, "mouth": 1, "eye_left": 2, "eye_right": 3, "teeth": 4, "tongue": 5, "lashes": 6}
+
+# What a pixel shows: parts (one more than in `PARTS`, 0 is background), strands and clothes.
+LABELS = {"background": 0} | {name: value + 1 for name, value in PARTS.items()}
+LABELS |= {"brows": 8, "beard": 9, "hair": 10, "clothes": 11}
 
 # What is known about each of the sampled people in `Assets.bank`.
 TRAITS = ("female", "age", "weight", "african", "asian", "caucasian")

@@ -31,7 +31,7 @@ class Figure:
     follow     (V,) 0 where a vertex goes with the head, 1 where it goes with the body
     rest       (V, 3) on the mean face
     triangles  (T, 3); the first ones are those of the assets, in their order, without the lash sheets
-    label      (T,) see `thedit.heads.shading.LABELS`
+    label      (T,) see `thedit.heads.assets.LABELS`
     tangent, tint, normal (V, 3) of strands; zero for other vertices
     hair       rigid ribbons
     texture    (side, side, 4), see `thedit.heads.skin.paint`

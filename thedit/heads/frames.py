@@ -17,7 +17,7 @@ class Frames:
     """T pictures of side S and, if asked for, what is seen at each pixel's centre.
 
     image        (T, S, S, 3) uint8 RGB
-    mask         (T, S, S) uint8, see `thedit.heads.shading.LABELS`
+    mask         (T, S, S) uint8, see `thedit.heads.assets.LABELS`
     depth        (T, S, S) float32, distance from the camera's centre along the ray in world units; 0 for background
     triangle     (T, S, S) int32, triangle of the assets; -1 where there is none (background, strands)
     barycentric  (T, S, S, 2) float32, weights of that triangle's first two vertices

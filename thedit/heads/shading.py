@@ -9,34 +9,21 @@ that light stays in the room while the head turns.
 
 import warp as wp
 
+from thedit.heads.assets import LABELS
+
 wp.set_module_options({"fast_math": False, "fuse_fp": False, "enable_backward": False})
 
-# Labels of the mask; those of triangles come first and are `thedit.heads.assets.PARTS` + 1.
-LABELS = {
-    "background": 0,
-    "skin": 1,
-    "mouth": 2,
-    "eye_left": 3,
-    "eye_right": 4,
-    "teeth": 5,
-    "tongue": 6,
-    "lashes": 7,
-    "brows": 8,
-    "beard": 9,
-    "hair": 10,
-    "clothes": 11,
-}
-SKIN = wp.constant(1)
-MOUTH = wp.constant(2)
-EYE_LEFT = wp.constant(3)
-EYE_RIGHT = wp.constant(4)
-TEETH = wp.constant(5)
-TONGUE = wp.constant(6)
-LASHES = wp.constant(7)
-BROWS = wp.constant(8)
-BEARD = wp.constant(9)
-HAIR = wp.constant(10)
-CLOTHES = wp.constant(11)
+SKIN = wp.constant(LABELS["skin"])
+MOUTH = wp.constant(LABELS["mouth"])
+EYE_LEFT = wp.constant(LABELS["eye_left"])
+EYE_RIGHT = wp.constant(LABELS["eye_right"])
+TEETH = wp.constant(LABELS["teeth"])
+TONGUE = wp.constant(LABELS["tongue"])
+LASHES = wp.constant(LABELS["lashes"])
+BROWS = wp.constant(LABELS["brows"])
+BEARD = wp.constant(LABELS["beard"])
+HAIR = wp.constant(LABELS["hair"])
+CLOTHES = wp.constant(LABELS["clothes"])
 FAR = wp.constant(100.0)
 OFFSET = wp.constant(0.002)  # start of a secondary ray off its surface, world units
 EDGE_SAMPLES = wp.constant(3)  # more rays where a pixel differs from a neighbour

@@ -65,7 +65,8 @@ def frames(count: int, size: int, seed: int = 0, person: int = 0) -> FrameBatch:
 def pairs(count: int, size: int, seed: int = 0) -> TrainBatch:
     """``count`` made-up training pairs of one person, and frames of somebody else."""
     both = frames(2 * count, size, seed)
-    return TrainBatch(both[:count], both[count:], frames(count, size, seed + 1, person=1))
+    target = both[count:]
+    return TrainBatch(both[:count], target, frames(count, size, seed + 1, person=1), driver=target)
 
 
 def _check_losses(name: str, method: Method, size: int) -> str:

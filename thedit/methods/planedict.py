@@ -14,6 +14,7 @@ from thedit.methods.motion import Motion
 from thedit.model.network import Codes, Network, Pictures
 from thedit.model.options import Options, resolve
 from thedit.shards.batch import PARTS, FrameBatch, TrainBatch
+from thedit.shards.combine import combine
 
 SMOOTHNESS_POINTS = 500
 SMOOTHNESS_DISTANCE = 0.004
@@ -168,8 +169,7 @@ class PlaneDict(Method):
 
 def _replace_first(target: FrameBatch, source: FrameBatch, count: int) -> FrameBatch:
     """``target`` with its first ``count`` frames replaced by those of ``source``."""
-    fields = {name: torch.cat([getattr(source, name)[:count], kept[count:]]) for name, kept in vars(target).items()}
-    return FrameBatch(**fields)
+    return combine(lambda new, kept: torch.cat([new[:count], kept[count:]]), source, target)
 
 
 def _shared(first: Tensor, second: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 import warnings
 from contextlib import AbstractContextManager
-from dataclasses import fields
 from typing import Literal
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from thedit.methods.base import Method
 from thedit.shards.batch import FrameBatch
+from thedit.shards.combine import combine
 
 
 class Stream:
@@ -43,15 +43,14 @@ class Stream:
         if self._graph is None:
             self._record(driving, camera)
         assert self._graph is not None
-        for field in fields(FrameBatch):
-            getattr(self._driving, field.name).copy_(getattr(driving, field.name), non_blocking=True)
+        combine(lambda fixed, new: fixed.copy_(new, non_blocking=True), self._driving, driving)
         self._camera.copy_(camera, non_blocking=True)
         self._graph.replay()
         return self._picture
 
     def _record(self, driving: FrameBatch, camera: Tensor) -> None:
         """Warm up, then record a step between fixed tensors."""
-        self._driving = FrameBatch(*(getattr(driving, f.name).to(self.device).clone() for f in fields(FrameBatch)))
+        self._driving = combine(lambda tensor: tensor.to(self.device, copy=True), driving)
         self._camera = camera.to(self.device).clone()
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())

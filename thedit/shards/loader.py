@@ -8,7 +8,7 @@ from typing import Protocol
 
 import torch
 
-from thedit.shards.batch import TrainBatch
+from thedit.shards.batch import FrameBatch, TrainBatch
 from thedit.shards.sampler import Pairs
 from thedit.shards.store import FrameStore
 
@@ -46,5 +46,5 @@ class PairLoader:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _load(self, position: int) -> TrainBatch:
-        frames = [self.store.batch(rows) for rows in self.sampler[position]]
-        return TrainBatch(*(part.pin_memory() if self.pinned else part for part in frames))
+        batch = self.store.pairs(self.sampler[position])
+        return batch.map(FrameBatch.pin_memory) if self.pinned else batch

@@ -14,6 +14,12 @@ class Pairs(NamedTuple):
     source: np.ndarray
     target: np.ndarray
     other: np.ndarray
+    driver: np.ndarray  # the very array ``target`` where nobody is to be driven by somebody else
+
+    def part(self, first: int, step: int) -> "Pairs":
+        """Pairs number ``first``, ``first + step``, ..."""
+        source, target, other = (rows[first::step] for rows in self[:3])
+        return Pairs(source, target, other, target if self.driver is self.target else self.driver[first::step])
 
 
 class PairSampler:
@@ -25,6 +31,9 @@ class PairSampler:
     split     rows that are drawn from
     within    source and target come from one ``clip`` or only from one ``person``
     same      share of the pairs whose source is the target itself, in [0, 1]
+    doubles   share of the pairs whose driver is somebody else who gives the target's ``performance`` at the same
+              ``frame``, where there is somebody; the driver of the others is the target itself
+
 
     ``sampler[n]`` is batch number n, whatever was drawn before. A target without a second frame within its clip
     or person is its own source. Raises `UserError` when the split has fewer than two people.
@@ -38,21 +47,23 @@ class PairSampler:
         split: str = "train",
         within: Literal["clip", "person"] = "clip",
         same: float = 0.0,
+        doubles: float = 0.0,
     ):
-        chosen = index.loc[index["split"] == split, ["person", "clip"]]
+        chosen = index.loc[index["split"] == split]
         if chosen["person"].nunique() < 2:
             raise UserError(
                 f"split '{split}' has frames of {chosen['person'].nunique()} people, training pairs need two; "
                 "add videos of other people."
             )
         chosen = chosen.sort_values(["person", "clip"], kind="stable")
-        self.batch, self.seed, self.same = batch, seed, same
+        self.batch, self.seed, self.same, self.doubles = batch, seed, same, doubles
         self._rows = chosen.index.to_numpy(np.int64)  # (R,) rows of the store, people and clips together
         person = chosen.groupby("person").ngroup().to_numpy()
         group = person if within == "person" else chosen.groupby(["person", "clip"]).ngroup().to_numpy()
         self._person_start, self._person_count = _runs(person)  # (people,)
         start, count = _runs(group)
         self._start, self._count = start[group], count[group]  # (R,) where each row's companions lie
+        self._doubles = _doubles(chosen, person) if doubles else None
 
     def __getitem__(self, position: int) -> Pairs:
         random = np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, position])))
@@ -64,10 +75,28 @@ class PairSampler:
         source = self._start[target] + (target - self._start[target] + step) % self._count[target]
         stranger = (person + 1 + random.integers(people - 1, size=self.batch)) % people
         other = self._person_start[stranger] + random.integers(self._person_count[stranger])
-        return Pairs(self._rows[source], self._rows[target], self._rows[other])
+        wanted = self._rows[target]
+        if self._doubles is None:
+            return Pairs(self._rows[source], wanted, self._rows[other], wanted)
+        first, count, order = self._doubles
+        double = order[first[target] + random.integers(np.maximum(count[target], 1))]
+        driven = (random.random(self.batch) < self.doubles) & (count[target] > 0)
+        driver = self._rows[np.where(driven, double, target)]
+        return Pairs(self._rows[source], wanted, self._rows[other], driver)
 
 
 def _runs(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Start and length of each run of sorted labels 0 .. n-1."""
     count = np.bincount(labels)
     return np.cumsum(count) - count, count
+
+
+def _doubles(rows: pd.DataFrame, person: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Who else gives the same moment of the same performance: for each of R rows the start and the number of its
+    doubles in an array of rows, and that array."""
+    moments = pd.DataFrame({"moment": rows.groupby(["performance", "frame"]).ngroup().to_numpy(), "person": person})
+    moments["row"] = np.arange(len(moments))
+    pairs = moments.merge(moments, on="moment", suffixes=("", "_double"))
+    pairs = pairs[pairs["person"] != pairs["person_double"]].sort_values(["row", "row_double"])
+    count = np.bincount(pairs["row"], minlength=len(rows))
+    return np.cumsum(count) - count, count, np.append(pairs["row_double"].to_numpy(), 0)

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from thedit.errors import UserError
-from thedit.shards.batch import FrameBatch
+from thedit.shards.batch import FrameBatch, TrainBatch
+from thedit.shards.sampler import Pairs
 from thedit.shards.schema import PICTURES, VERSION, schema
 
 Rows = Sequence[int] | np.ndarray | Tensor
@@ -100,6 +101,11 @@ class FrameStore:
             expression=expression,
             identity=identity,
         )
+
+    def pairs(self, rows: Pairs) -> TrainBatch:
+        """The training pairs ``rows``."""
+        source, target, other = (self.batch(part) for part in rows[:3])
+        return TrainBatch(source, target, other, target if rows.driver is rows.target else self.batch(rows.driver))
 
     def _cell(self, name: str, row: int) -> tuple[int, pa.Scalar]:
         """The number of a frame's shard, and its value of column ``name``."""

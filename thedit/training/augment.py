@@ -5,25 +5,21 @@ from torch's own generator on the pictures' device. Nothing here waits for a GPU
 """
 
 import functools
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from thedit import camera
-from thedit.heads.assets import ACTIONS
+from thedit.heads.assets import LABELS, MIRRORED_ACTIONS
 from thedit.methods.augment import Colours, draw_colours
 from thedit.methods.view import cut
-from thedit.shards.batch import FrameBatch, TrainBatch
+from thedit.shards.batch import FrameBatch, TrainBatch, centre
+from thedit.shards.combine import combine
+from thedit.shards.surface import Surface
 
 SMALLEST_CROP = 0.8
 
-_OTHER_SIDE = {"Left": "Right", "Right": "Left"}
-MIRRORED_ACTIONS = tuple(
-    ACTIONS.index(name.removesuffix(side) + _OTHER_SIDE[side]) if side else index
-    for index, name in enumerate(ACTIONS)
-    for side in [next((side for side in _OTHER_SIDE if name.endswith(side)), "")]
-)
 MIRRORED_LANDMARKS = (
     *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1),
     45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
@@ -32,15 +28,21 @@ MIRRORED_LANDMARKS = (
 
 
 def augment(batch: TrainBatch) -> TrainBatch:
-    """Pairs with other colours, half of them mirrored, cropped to at least `SMALLEST_CROP` of the side."""
+    """Pairs with other colours, half of them mirrored, cropped to at least `SMALLEST_CROP` of the side.
+
+    The driver changes as source and target do.
+    """
     count, device = len(batch.source), batch.source.image.device
     other, pair = _draw(count, device), _draw(count, device)
-    *colours, flipped, box = (torch.cat([p, p, o]) for p, o in zip(pair, other))
-    parts = [vars(part).values() for part in (batch.source, batch.target, batch.other)]
-    frames = FrameBatch(*(torch.cat(tensors) for tensors in zip(*parts)))  # 3B of them
+    parts, changes = [batch.source, batch.target, batch.other], [pair, pair, other]
+    if batch.driver is not batch.target:
+        parts, changes = [*parts, batch.driver], [*changes, pair]
+    *colours, flipped, box = (torch.cat(column) for column in zip(*changes))
+    frames = combine(lambda *tensors: torch.cat(tensors), *parts)  # 3B or 4B of them
     frames = _choose(flipped, mirror(frames), frames)
-    frames = crop(replace(frames, image=Colours(*colours)(frames.image)), box)
-    return TrainBatch(*(frames[first : first + count] for first in (0, count, 2 * count)))
+    frames = crop(recolour(frames, Colours(*colours)), box)
+    source, target, strangers, *drivers = (frames[first : first + count] for first in range(0, len(frames), count))
+    return TrainBatch(source, target, strangers, drivers[0] if drivers else target)
 
 
 def _draw(count: int, device: torch.device) -> tuple[Tensor, ...]:
@@ -52,23 +54,53 @@ def _draw(count: int, device: torch.device) -> tuple[Tensor, ...]:
     return *colours, flipped, torch.cat([corner, side], dim=1)
 
 
+def recolour(frames: FrameBatch, colours: Colours) -> FrameBatch:
+    """Frames in other colours, their margins too."""
+    if frames.wide is None:
+        return replace(frames, image=colours(frames.image))
+    wide = colours(frames.wide)
+    return replace(frames, image=centre(wide), wide=wide)
+
+
 def mirror(frames: FrameBatch) -> FrameBatch:
     """Frames in a mirror: x to -x in the world and in the picture. Fitted identities stay, they have no sides."""
-    cam2world, intrinsics = camera.split(frames.camera)
-    cam2world, intrinsics = cam2world.clone(), intrinsics.clone()
-    cam2world[:, 0] *= -1
-    cam2world[:, :, 0] *= -1
-    intrinsics[:, 0, 1] *= -1
-    intrinsics[:, 0, 2] = 1 - intrinsics[:, 0, 2]
     landmarks = _reorder(frames.landmarks, MIRRORED_LANDMARKS)
     landmarks[..., 0] = 1 - landmarks[..., 0]
     return replace(
         frames,
         image=frames.image.flip(-1),
         parts=frames.parts.flip(-1),
-        camera=camera.label(cam2world, intrinsics),
+        camera=_mirror_camera(frames.camera),
         landmarks=landmarks,
         expression=_reorder(frames.expression, MIRRORED_ACTIONS),
+        wide=None if frames.wide is None else frames.wide.flip(-1),
+        surface=None if frames.surface is None else _mirror_surface(frames.surface),
+    )
+
+
+def _mirror_camera(labels: Tensor) -> Tensor:
+    cam2world, intrinsics = camera.split(labels)
+    cam2world, intrinsics = cam2world.clone(), intrinsics.clone()
+    cam2world[:, 0] *= -1
+    cam2world[:, :, 0] *= -1
+    intrinsics[:, 0, 1] *= -1
+    intrinsics[:, 0, 2] = 1 - intrinsics[:, 0, 2]
+    return camera.label(cam2world, intrinsics)
+
+
+def _mirror_surface(surface: Surface) -> Surface:
+    """What is seen in the mirror; its left eye is the head's right one."""
+    left, right = surface.label == LABELS["eye_left"], surface.label == LABELS["eye_right"]
+    label = surface.label.masked_fill(left, LABELS["eye_right"]).masked_fill(right, LABELS["eye_left"])
+    return replace(
+        surface,
+        label=label.flip(-1),
+        triangle=surface.triangle.flip(-1),
+        weights=surface.weights.flip(-2),
+        distance=surface.distance.flip(-1),
+        camera=_mirror_camera(surface.camera),
+        expression=_reorder(surface.expression, MIRRORED_ACTIONS),
+        mirrored=~surface.mirrored,
     )
 
 
@@ -83,21 +115,41 @@ def _index(order: tuple[int, ...], device: torch.device) -> Tensor:
 
 
 def crop(frames: FrameBatch, box: Tensor) -> FrameBatch:
-    """Square parts of frames, ``box`` (B, 3) as left, top, side in normalised units, enlarged to the frames' size."""
+    """Square parts of frames, ``box`` (B, 3) as left, top, side in normalised units, enlarged to the frames' size.
+
+    Boxes lie inside the frames, so that margins lie inside theirs.
+    """
     parts = cut(frames.parts.float(), box, mode="nearest", padding="zeros")
+    left, top, side = box.unbind(1)
+    wide = None
+    if frames.wide is not None:  # its own coordinates run from 0 to 1 where the frame's run from -0.25 to 1.25
+        around = torch.stack([(left - side / 4 + 0.25) / 1.5, (top - side / 4 + 0.25) / 1.5, side], 1)
+        wide = cut(frames.wide, around)
     return replace(
         frames,
-        image=cut(frames.image, box),
+        image=cut(frames.image, box) if wide is None else centre(wide),
         parts=parts.to(frames.parts.dtype),
         camera=camera.crop(frames.camera, box),
         landmarks=(frames.landmarks - box[:, None, :2]) / box[:, None, 2:],
+        wide=wide,
+        surface=None if frames.surface is None else _crop_surface(frames.surface, box),
+    )
+
+
+def _crop_surface(surface: Surface, box: Tensor) -> Surface:
+    """What the nearest cells show; `thedit.shards.correspondence` moves it to the new cells' centres."""
+    maps = [surface.label, surface.triangle, surface.distance, *surface.weights.unbind(-1)]
+    label, triangle, distance, *weights = cut(torch.stack([m.float() for m in maps], 1), box, mode="nearest").unbind(1)
+    return replace(
+        surface,
+        label=label.to(surface.label.dtype),
+        triangle=triangle.to(surface.triangle.dtype),
+        weights=torch.stack(weights, -1),
+        distance=distance,
+        camera=camera.crop(surface.camera, box),
     )
 
 
 def _choose(first_rows: Tensor, first: FrameBatch, second: FrameBatch) -> FrameBatch:
     """Rows of ``first`` where ``first_rows`` (B,) is true, of ``second`` elsewhere."""
-
-    def pick(a: Tensor, b: Tensor) -> Tensor:
-        return torch.where(first_rows.view(-1, *[1] * (a.dim() - 1)), a, b)
-
-    return FrameBatch(*(pick(getattr(first, field.name), getattr(second, field.name)) for field in fields(FrameBatch)))
+    return combine(lambda a, b: torch.where(first_rows.view(-1, *[1] * (a.dim() - 1)), a, b), first, second)

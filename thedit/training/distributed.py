@@ -57,4 +57,4 @@ class Share:
 
     def __getitem__(self, position: int) -> Pairs:
         """Pairs number rank, rank + size, ... of batch ``position``."""
-        return Pairs(*(rows[self.group.rank :: self.group.size] for rows in self.sampler[position]))
+        return self.sampler[position].part(self.group.rank, self.group.size)

@@ -130,7 +130,7 @@ class Trainer:
         total: dict[str, Tensor] = {}
         for part in range(parts):
             rows = slice(part, None, parts)
-            piece = TrainBatch(batch.source[rows], batch.target[rows], batch.other[rows])
+            piece = batch[rows]
             with torch.autocast(batch.source.image.device.type, torch.bfloat16, self.options.precision == "bf16"):
                 losses = self.method.losses(piece, self.step)
             losses = {name: loss / parts for name, loss in losses.items()}
@@ -158,7 +158,7 @@ class Trainer:
         people = self.store.index.groupby("split")["person"].nunique()
         split = "test" if people.get("test", 0) > 1 else "train"
         rows = PairSampler(self.store.index, PREVIEW_PAIRS, self.config.seed, split)[0]
-        batch = TrainBatch(*(self.store.batch(part) for part in rows)).to(self.processes.device)
+        batch = self.store.pairs(rows).to(self.processes.device)
         preview.save(self.folder / "previews" / f"{self.images:09d}.png", preview.preview(self.average, batch))
 
     @property

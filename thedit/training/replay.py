@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Hashable
-from dataclasses import fields
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from thedit.shards.batch import FrameBatch, TrainBatch
+from thedit.shards.batch import TrainBatch
+from thedit.shards.combine import combine
 
 WARM_UP = 3
 """Steps of a pattern that run as they are before one is recorded: they compile kernels."""
@@ -52,23 +52,13 @@ class _Recording:
     """One step between fixed tensors. Recording it does not make it."""
 
     def __init__(self, step: Step, batch: TrainBatch, stream: torch.cuda.Stream, pool: Any):
-        self.batch = TrainBatch(*(FrameBatch(*map(torch.clone, _tensors(part))) for part in _parts(batch)))
+        self.batch = batch.map(lambda part: combine(torch.clone, part))
         self.graph = torch.cuda.CUDAGraph()
         # Other threads load the next batches meanwhile.
         with torch.cuda.graph(self.graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
             self.losses = step(self.batch)
 
     def __call__(self, batch: TrainBatch) -> dict[str, Tensor]:
-        for kept, new in zip(_parts(self.batch), _parts(batch)):
-            for fixed, tensor in zip(_tensors(kept), _tensors(new)):
-                fixed.copy_(tensor, non_blocking=True)
+        combine(lambda fixed, new: fixed.copy_(new, non_blocking=True), self.batch, batch)
         self.graph.replay()
         return {name: loss.clone() for name, loss in self.losses.items()}
-
-
-def _parts(batch: TrainBatch) -> tuple[FrameBatch, ...]:
-    return batch.source, batch.target, batch.other
-
-
-def _tensors(frames: FrameBatch) -> list[Tensor]:
-    return [getattr(frames, field.name) for field in fields(FrameBatch)]
