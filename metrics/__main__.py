@@ -57,7 +57,7 @@ def main(
 def _override(value: str) -> tuple[str, str]:
     role, separator, name = value.partition("=")
     if not separator:
-        raise UserError(f"--backend: '{value}' is not ROLE=NAME, e.g. blendshapes=mediapipe.")
+        raise UserError(f"--backend: '{value}' is not ROLE=NAME, e.g. blendshapes=mediapipe-blendshapes.")
     return role, name
 
 

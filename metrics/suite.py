@@ -3,32 +3,19 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 from torch import Tensor
 
 from thedit.errors import UserError
-from thedit.metrics.backends import Blendshapes, Detector, Embedder, Features, Landmarker, Perceptual
+from thedit.faces import registry
+from thedit.metrics.backends import Blendshapes, Detector, Embedder, Features, Landmarker, Perceptual, faces
 from thedit.metrics.distribution import frechet_distance, kernel_distance
 
 INCEPTION = "inception-2015"
-BACKENDS: dict[str, dict[str, str]] = {
-    "detector": {
-        "dlib": "thedit.metrics.backends.faces:DlibDetector",
-        "scrfd": "thedit.metrics.backends.faces:scrfd",
-        "mediapipe": "thedit.metrics.backends.faces:blazeface",
-    },
-    "landmarks": {
-        "dlib": "thedit.metrics.backends.faces:dlib_landmarks",
-        "fan": "thedit.metrics.backends.faces:fan",
-        "mediapipe": "thedit.metrics.backends.faces:face_mesh",
-    },
-    "embedding": {
-        "dlib": "thedit.metrics.backends.faces:DlibEmbedding",
-        "arcface": "thedit.metrics.backends.arcface:ArcFace",
-    },
-    "blendshapes": {"mediapipe": "thedit.metrics.backends.blendshapes:MediaPipe"},
+PICTURES = {  # the networks that are not asked about faces
     "perceptual": {
         "efficientnet-lite0": "thedit.metrics.backends.efficientnet:efficientnet_lite0",
         "lpips-alex": "thedit.metrics.backends.lpips:alex",
@@ -42,16 +29,16 @@ BACKENDS: dict[str, dict[str, str]] = {
 }
 SUITES: dict[str, dict[str, str]] = {
     "embedded": {
-        "detector": "dlib",
-        "landmarks": "dlib",
-        "embedding": "dlib",
+        "detector": "dlib-hog+cnn",
+        "landmarks": "dlib-68",
+        "embedding": "dlib-resnet",
         "perceptual": "efficientnet-lite0",
         "features": "efficientnet-lite0",
     },
     "paper": {
-        "detector": "scrfd",
-        "landmarks": "fan",
-        "embedding": "arcface",
+        "detector": "scrfd-10g",
+        "landmarks": "2dfan4",
+        "embedding": "arcface-r50",
         "perceptual": "lpips-alex",
         "features": INCEPTION,
     },
@@ -88,7 +75,7 @@ class Suite:
 
 
 def load(name: str, overrides: Mapping[str, str] | None = None) -> Suite:
-    """The suite ``name`` with the backends of some roles replaced, e.g. ``{"blendshapes": "mediapipe"}``.
+    """The suite ``name`` with the backends of some roles replaced, e.g. ``{"landmarks": "annyheads"}``.
 
     Raises `UserError` for unknown names, and when weights are missing or damaged, naming the file and where to put it.
     """
@@ -100,10 +87,13 @@ def load(name: str, overrides: Mapping[str, str] | None = None) -> Suite:
 
 
 def _factory(role: str, backend: str) -> Callable[[], Any]:
-    if role not in BACKENDS:
-        raise UserError(f"metrics.backends: role '{role}' is unknown; there are {', '.join(BACKENDS)}.")
-    if backend not in BACKENDS[role]:
-        known = ", ".join(BACKENDS[role])
-        raise UserError(f"metrics.backends.{role}: '{backend}' is unknown; there are {known}.")
-    module, _, factory = BACKENDS[role][backend].partition(":")
+    roles = (*faces.ROLES, *PICTURES)
+    if role not in roles:
+        raise UserError(f"metrics.backends: role '{role}' is unknown; there are {', '.join(roles)}.")
+    known = registry.names(role) if role in faces.ROLES else tuple(PICTURES[role])
+    if backend not in known:
+        raise UserError(f"metrics.backends.{role}: '{backend}' is unknown; there are {', '.join(known)}.")
+    if role in faces.ROLES:
+        return partial(faces.ROLES[role], registry.find(role, backend))
+    module, _, factory = PICTURES[role][backend].partition(":")
     return getattr(import_module(module), factory)

@@ -100,9 +100,9 @@ def _save_onnx(path, nodes, tensors, shape, outputs):
 
 
 WRITERS = {
-    "arcface": arcface,
-    "scrfd": scrfd,
-    "fan": fan,
+    "arcface-r50": arcface,
+    "scrfd-10g": scrfd,
+    "2dfan4": fan,
     "alexnet": _trunk(torchvision.models.alexnet),
     "vgg16": _trunk(lambda: torchvision.models.vgg16(init_weights=False)),
     "squeezenet": _trunk(torchvision.models.squeezenet1_1),

@@ -10,13 +10,13 @@ import torch
 from safetensors import safe_open
 
 from thedit import camera
+from thedit.faces.registry import ANNYHEADS
 from thedit.files import sha256
 from thedit.fitting import fit_clip, fit_frames
 from thedit.fitting.model import CALIBRATED, PATH, landmark_model
 from thedit.fitting.solver import pose_from_weak_perspective
 from thedit.heads import assets
 from thedit.landmarks.calibration import SHRINK_PERSON, Sample, measure
-from thedit.video.backends.annyheads_network import WEIGHTS
 
 LENS = camera.intrinsics()
 
@@ -181,4 +181,4 @@ def test_the_packaged_model_is_that_of_the_head_assets(detector):
 def test_our_network_is_calibrated_with_the_weights_that_come_with_it():
     with safe_open(PATH, "pt") as file:
         measured = json.loads(file.metadata()["annyheads"])
-    assert measured["detector_sha256"] == sha256(WEIGHTS)
+    assert measured["detector_sha256"] == sha256(ANNYHEADS)

@@ -14,13 +14,13 @@ from torch.nn import functional
 
 from thedit import config
 from thedit.errors import UserError
+from thedit.faces.annyheads_network import MARGIN, SIDE, LandmarkNetwork
 from thedit.heads import assets, people
 from thedit.landmarks.augment import SCALE, SHIFT, disturb, views
 from thedit.landmarks.augment import _quantised as quantised
 from thedit.landmarks.faces import Faces, benchmark, load
 from thedit.landmarks.train import train
 from thedit.training.augment import MIRRORED_LANDMARKS
-from thedit.video.backends.annyheads_network import MARGIN, SIDE, LandmarkNetwork
 from thedit.video.boxes import box
 
 PIXELS = 64

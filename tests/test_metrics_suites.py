@@ -12,7 +12,8 @@ from insightface.utils import face_align
 from tests import metrics_weights
 from thedit import weights
 from thedit.errors import UserError
-from thedit.metrics import alignment, images, suite
+from thedit.faces import alignment
+from thedit.metrics import images, suite
 from thedit.metrics.backends.efficientnet import efficientnet_lite0
 from thedit.metrics.backends.inception import network
 from thedit.metrics.measure import Measurer
@@ -92,7 +93,7 @@ def test_inception_features_agree_with_pytorch_fid(tmp_path, monkeypatch):
 @needs_shared
 def test_the_paper_suite_measures_a_picture(tmp_path, monkeypatch, face):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
-    metrics_weights.install(tmp_path, monkeypatch, ["scrfd", "fan", "arcface", "alexnet", "inception"])
+    metrics_weights.install(tmp_path, monkeypatch, ["scrfd-10g", "2dfan4", "arcface-r50", "alexnet", "inception"])
     chosen = suite.load("paper")
     measured = Measurer(chosen)(face)
     box = chosen.detector.detect(face)
@@ -121,8 +122,8 @@ def test_unknown_names():
     with pytest.raises(UserError, match="there are embedded, paper"):
         suite.load("papers")
     with pytest.raises(UserError, match="role 'faces' is unknown"):
-        suite.load("embedded", {"faces": "dlib"})
-    with pytest.raises(UserError, match="there are dlib, arcface"):
+        suite.load("embedded", {"faces": "dlib-68"})
+    with pytest.raises(UserError, match="there are dlib-resnet, arcface-r50"):
         suite.load("embedded", {"embedding": "facenet"})
 
 
@@ -179,7 +180,8 @@ def test_mediapipe_blendshapes_follow_jaw_and_lids(monkeypatch):
     monkeypatch.setenv("THEDIT_WEIGHTS", str(SHARED / "weights"))
     from thedit.heads.assets import ACTIONS
 
-    chosen = suite.load("embedded", {"blendshapes": "mediapipe", "detector": "mediapipe", "landmarks": "mediapipe"})
+    roles = {"blendshapes": "mediapipe-blendshapes", "detector": "blazeface", "landmarks": "facemesh-68"}
+    chosen = suite.load("embedded", roles)
     capture = cv2.VideoCapture(str(SHARED / "clips" / "real3dportrait_may.mp4"))
     read, mouths, eyes = [], [], []
     for number in range(120):

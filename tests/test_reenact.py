@@ -86,14 +86,14 @@ def test_the_command_makes_a_video_and_says_what_it_cost(folder, weights, tmp_pa
     assert list(out.parent.iterdir()) == [out]
 
 
-@pytest.mark.parametrize("said", [("annyheads", "dlib"), ("dlib", "annyheads")], ids=str)
+@pytest.mark.parametrize("said", [("annyheads", "dlib-68"), ("dlib-68", "annyheads")], ids=str)
 def test_faces_are_labelled_by_the_networks_that_the_weights_name(folder, weights, tmp_path, monkeypatch, said):
     change(weights, tmp_path / "weights.safetensors", landmarks=said[0], pose=said[1])
-    asked, landmarker = [], segment._landmarker
-    monkeypatch.setattr(segment, "_landmarker", lambda name: asked.append(name) or landmarker(name))
+    asked, network = [], segment._network
+    monkeypatch.setattr(segment, "_network", lambda *which: asked.append(which) or network(*which))
     files = folder / "portrait.png", folder / "driving.mp4", tmp_path / "out.mp4"
     animate.animate(*files, tmp_path / "weights.safetensors")
-    assert asked == [*said, *said]
+    assert [name for role, name in asked if role == "landmarks"] == [*said, *said]
 
 
 def bound(monkeypatch, method):
@@ -228,7 +228,7 @@ def test_what_half_precision_cannot_hold_is_not_exported(tmp_path):
 def test_weights_of_any_method_say_how_to_build_it(name, tmp_path):
     spec = trained.registry.find(name)
     method = spec.build("tiny", SIZE)
-    labelled = {"landmarks": "annyheads", "pose": "dlib"}
+    labelled = {"landmarks": "annyheads", "pose": "dlib-68"}
     facts = {"method": name, "preset": "tiny", "size": str(SIZE), "options": json.dumps(spec.options), **labelled}
     checkpoint.export(tmp_path / "weights.safetensors", method, facts)
     loaded, settings = trained.load(tmp_path / "weights.safetensors")

@@ -110,7 +110,7 @@ def test_weights_say_what_they_are(undisturbed):
     with safe_open(undisturbed / "weights.safetensors", "pt") as file:
         facts = file.metadata()
     assert (facts["method"], facts["preset"], facts["size"], facts["images"]) == ("planedict", "tiny", "32", "40")
-    assert (facts["landmarks"], facts["pose"]) == ("dlib", "annyheads")
+    assert (facts["landmarks"], facts["pose"]) == ("dlib-68", "annyheads")
     assert {"options", "seconds", "parameters", "config_hash", "code_version", "device"} <= set(facts)
 
 

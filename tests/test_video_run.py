@@ -12,9 +12,10 @@ from tests.video_files import config, content
 from thedit import camera
 from thedit.config import Preprocess
 from thedit.errors import UserError
+from thedit.faces import registry
 from thedit.media import stream
 from thedit.shards.store import FrameStore
-from thedit.video import backends, parts, segment
+from thedit.video import parts, segment
 from thedit.video.clips import Clip, flaws
 from thedit.video.run import preprocess
 
@@ -274,8 +275,8 @@ def test_nothing_kept_is_one_sentence_and_leaves_the_qa_table(tmp_path):
     ("backend", "words"),
     [
         ({"detector": "yunet"}, r"face_detection_yunet_2023mar\.onnx: missing \(face detection; 0\.2 MB"),
-        ({"landmarks": "face-alignment"}, r"2DFAN4-11f355bf06\.pth\.tar: missing \(68 landmarks"),
-        ({"pose": "mediapipe"}, r"face_landmarker\.task: missing \(face detection, landmarks"),
+        ({"landmarks": "2dfan4"}, r"2DFAN4-11f355bf06\.pth\.tar: missing \(68 landmarks"),
+        ({"pose": "facemesh-68"}, r"face_landmarker\.task: missing \(face detection, landmarks"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -286,12 +287,16 @@ def test_a_missing_backend_is_one_sentence(tmp_path, monkeypatch, backend, words
         preprocess(config(tmp_path, **backend), tmp_path / "out")
 
 
+def load(role, name):
+    return registry.find(role, name).load()
+
+
 class Network:
     """A landmark network that counts the faces that it sees, and starts from dlib's box whatever box it is given."""
 
     def __init__(self, name: str):
         self.faces = 0
-        self._detector, self._landmarker = backends.detector("dlib"), backends.landmarker(name)
+        self._detector, self._landmarker = load("detector", "dlib-hog"), load("landmarks", name)
 
     def __call__(self, pixels: np.ndarray, box: np.ndarray) -> np.ndarray:
         self.faces += 1
@@ -302,20 +307,20 @@ def test_the_head_is_fitted_to_the_points_of_one_network_and_the_other_gives_the
     video_files.write(tmp_path / "in" / "a.mp4", video_files.moving(8, top=80, width=480, height=400))
 
     def made(landmarks: str, pose: str) -> tuple[pa.RecordBatch, FrameStore, list[int]]:
-        networks = {"dlib": Network("dlib"), "annyheads": Network("annyheads"), "face-alignment": Network("dlib")}
-        monkeypatch.setattr(segment, "_landmarker", networks.get)
+        networks = {"dlib-68": Network("dlib-68"), "annyheads": Network("annyheads"), "2dfan4": Network("dlib-68")}
+        monkeypatch.setattr(segment, "_network", lambda role, name: networks.get(name) or load(role, name))
         out = tmp_path / f"{landmarks}, {pose}"
         preprocess(config(tmp_path, landmarks=landmarks, pose=pose), out)
         counts = [network.faces for network in networks.values()]
         return content(out / "shards" / "00000.arrow"), FrameStore(out / "shards"), counts
 
-    alone, dlib, counts = made("dlib", "dlib")
+    alone, dlib, counts = made("dlib-68", "dlib-68")
     assert counts == [8, 0, 0]
-    twins, _, counts = made("dlib", "face-alignment")  # the fit takes both to err alike
+    twins, _, counts = made("dlib-68", "2dfan4")  # the fit takes both to err alike
     assert counts == [8, 0, 8] and twins.equals(alone)
     _, annyheads, counts = made("annyheads", "annyheads")
     assert counts == [0, 8, 0]
-    _, both, counts = made("dlib", "annyheads")
+    _, both, counts = made("dlib-68", "annyheads")
     assert counts == [8, 8, 0]
     for name in ("camera", "expression", "identity"):
         fitted, same, other = (store.column(name)[:, :16] for store in (both, annyheads, dlib))

@@ -19,7 +19,7 @@ def folder(tmp_path, monkeypatch):
 
 def test_a_missing_file_is_named_with_size_licence_and_place(folder):
     with pytest.raises(UserError) as error:
-        weights.find("arcface")
+        weights.find("arcface-r50")
     for words in (str(folder / "w600k_r50.onnx"), "174.4 MB", "non-commercial", "buffalo_l", "thedit weights add"):
         assert words in str(error.value)
 

@@ -18,7 +18,9 @@ from thedit.errors import UserError
 Positive = Annotated[int, Field(gt=0)]
 S = TypeVar("S", bound="Section")
 NonNegative = Annotated[float, Field(ge=0)]
-Landmarks = Literal["dlib", "annyheads", "face-alignment", "mediapipe"]
+# Networks of `thedit.faces.registry`.
+Detector = Literal["dlib-hog", "dlib-hog+cnn", "yunet", "scrfd-10g", "blazeface"]
+Landmarks = Literal["dlib-68", "annyheads", "2dfan4", "facemesh-68"]
 
 
 class Section(BaseModel):
@@ -51,9 +53,9 @@ class Preprocess(Section):
     camera: Literal["fitted", "truth"] = Field(
         "fitted", description="fitted: from 68 landmarks; truth: AnnyHeads' own labels, for checking only"
     )
-    detector: Literal["dlib", "yunet", "insightface", "mediapipe"] = Field("dlib", description="face detector")
+    detector: Detector = Field("dlib-hog", description="face detector")
     landmarks: Landmarks = Field(
-        "dlib", description="68-landmark backend of the stored landmarks, the facial parts and the crop's place"
+        "dlib-68", description="68-landmark backend of the stored landmarks, the facial parts and the crop's place"
     )
     pose: Landmarks = Field(
         "annyheads", description="68-landmark backend to whose points camera, expression and identity are fitted"
@@ -106,7 +108,9 @@ class Metrics(Section):
     """How results are scored."""
 
     suite: Literal["embedded", "paper"] = Field("embedded", description="which networks score")
-    backends: dict[str, str] = Field({}, description="other networks for single roles, e.g. {blendshapes: mediapipe}")
+    backends: dict[str, str] = Field(
+        {}, description="other networks for single roles, e.g. {blendshapes: mediapipe-blendshapes}"
+    )
     bootstrap: Positive = Field(1000, description="resamples behind a confidence interval, clustered by identity")
     validity: bool = Field(
         False, description="also measure labels and metrics against AnnyHeads' truth: preprocess_check and validity"

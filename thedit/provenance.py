@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # Modules that reach a result only through the configuration, whose digest stands beside the code hash.
 UNHASHED = ("thedit", "thedit.cli", "thedit.config", "thedit.errors", "thedit.provenance")
 
+ENTRY = re.compile(r"\w+(\.\w+)+:\w+")  # of something that is imported by name
+
 
 def code_version() -> str:
     """The package's version; in a git checkout also the commit, and ``.dirty`` if tracked files differ from it."""
@@ -62,9 +64,9 @@ def processor() -> str:
 def code_hash(*modules: str) -> str:
     """Twelve hex digits that change when a named module or anything that it imports from its own package changes.
 
-    Imports are read from the source, those inside functions included, and followed through `thedit` and the packages
-    of the named modules. Files of tensors that lie beside a module count as part of it. `UNHASHED` modules are left
-    out. Raises `ModuleNotFoundError`.
+    Imports are read from the source, those inside functions and texts "module:name" included, and followed through
+    `thedit` and the packages of the named modules. Files of tensors of a package count where a module names them.
+    `UNHASHED` modules are left out. Raises `ModuleNotFoundError`.
     """
     missing = [module for module in modules if _source(module) is None]
     if missing:
@@ -74,7 +76,7 @@ def code_hash(*modules: str) -> str:
     state = hashlib.sha256()
     for module in sorted(sources):
         state.update(f"{module}\0".encode() + sources[module].read_bytes() + b"\0")
-    for path in sorted({path for source in sources.values() for path in source.parent.glob("*.safetensors")}):
+    for path in sorted({path for module, source in sources.items() for path in _tensors(module, source)}):
         state.update(f"{path.name}\0".encode() + path.read_bytes() + b"\0")
     return state.hexdigest()[:12]
 
@@ -92,6 +94,13 @@ def imported(modules: tuple[str, ...], within: frozenset[str]) -> dict[str, Path
         waiting += _imports(module, path, path.stat().st_mtime_ns)
         waiting.append(module.rpartition(".")[0] or module)
     return found
+
+
+def _tensors(module: str, source: Path) -> list[Path]:
+    """Files of tensors of the module's package that its source names."""
+    package = _source(module.partition(".")[0])
+    text = source.read_text()
+    return [path for path in package.parent.rglob("*.safetensors") if path.name in text] if package else []
 
 
 @functools.cache
@@ -117,6 +126,8 @@ def _imports(module: str, path: Path, modified: int) -> list[str]:
             parent = package.rsplit(".", node.level - 1)[0] if node.level else ""
             base = ".".join(part for part in (parent, node.module) if part)
             names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and ENTRY.fullmatch(node.value):
+            names.append(node.value.partition(":")[0])
     return names
 
 

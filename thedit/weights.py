@@ -62,7 +62,7 @@ REGISTRY = {
             source="https://ai.google.dev/edge/mediapipe/solutions/vision/face_landmarker",
         ),
         Weights(
-            name="scrfd",
+            name="scrfd-10g",
             file="det_10g.onnx",
             role="face detection",
             sha256="5838f7fe053675b1c7a08b633df49e7af5495cee0493c7dcf6697200b85b5b91",
@@ -71,7 +71,7 @@ REGISTRY = {
             source=_INSIGHTFACE,
         ),
         Weights(
-            name="arcface",
+            name="arcface-r50",
             file="w600k_r50.onnx",
             role="identity embedding",
             sha256="4c06341c33c2ca1f86781dab0e829f88ad5b64be9fba56e56bc9ebdefc619e43",
@@ -80,7 +80,7 @@ REGISTRY = {
             source=_INSIGHTFACE,
         ),
         Weights(
-            name="fan",
+            name="2dfan4",
             file="2DFAN4-11f355bf06.pth.tar",
             role="68 landmarks",
             sha256="11f355bf06",
@@ -131,6 +131,11 @@ REGISTRY = {
 def folder() -> Path:
     """Where weights are looked up."""
     return Path(os.environ.get("THEDIT_WEIGHTS", "weights"))
+
+
+def there(name: str) -> bool:
+    """Whether the file of an entry is in the folder."""
+    return (folder() / REGISTRY[name].file).is_file()
 
 
 def find(name: str) -> Path:

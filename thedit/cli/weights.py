@@ -21,7 +21,7 @@ def list_weights() -> None:
 
     print(f"folder: {weights.folder()}")
     for entry in weights.REGISTRY.values():
-        there = "there" if (weights.folder() / entry.file).is_file() else "missing"
+        there = "there" if weights.there(entry.name) else "missing"
         print(f"\n{entry.name}: {there}\n  {entry.file}, {entry.megabytes}\n  for {entry.role}")
         print(f"  licence: {entry.licence}\n  sha256: {entry.sha256}\n  from {entry.source}")
 
@@ -30,9 +30,9 @@ def check() -> None:
     """Check the sha256 of every file of weights that is there; status 2 if one is wrong."""
     from thedit import weights
 
-    for name, entry in weights.REGISTRY.items():
-        there = (weights.folder() / entry.file).is_file()
-        print(f"{name}: {'as expected, ' + weights.digest(weights.find(name)) if there else 'missing'}")
+    for name in weights.REGISTRY:
+        found = f"as expected, {weights.digest(weights.find(name))}" if weights.there(name) else "missing"
+        print(f"{name}: {found}")
 
 
 def add(file: Annotated[Path, typer.Argument(help="a downloaded file, recognised by its content")]) -> None:

@@ -51,19 +51,18 @@ class LandmarkModel:
 
 
 @cache
-def landmark_model(detector: str = "dlib") -> LandmarkModel:
-    """The head assets' landmarks, moved to where a detector puts them (see `thedit.landmarks.calibration`).
+def landmark_model(name: str = "dlib") -> LandmarkModel:
+    """The head assets' landmarks, moved to where one of the `CALIBRATED` detectors puts them.
 
-    Detectors that are not `CALIBRATED` are taken to be like dlib's, which follows the same annotation.
+    See `thedit.landmarks.calibration`; `thedit.faces.registry` says which calibration is a network's.
     """
     tensors = {name: tensor.double() for name, tensor in load_file(PATH).items()}
-    known = detector if detector in CALIBRATED else "dlib"
     return LandmarkModel(
-        mean=tensors["mean"] + tensors[f"{known}.offset"],
+        mean=tensors["mean"] + tensors[f"{name}.offset"],
         identity=tensors["identity"],
         actions=tensors["actions"],
-        person=tensors[f"{known}.person"],
-        frame=tensors[f"{known}.frame"],
+        person=tensors[f"{name}.person"],
+        frame=tensors[f"{name}.frame"],
         identity_precision=torch.ones(len(tensors["identity"]), dtype=torch.float64),
         expression_precision=torch.full((len(tensors["actions"]),), EXPRESSION_SIGMA**-2, dtype=torch.float64),
     )

@@ -1,1 +1,1 @@
-"""Training of the landmark backend ``annyheads`` (`thedit.video.backends.annyheads`) on synthetic heads alone."""
+"""Training of the landmark backend ``annyheads`` (`thedit.faces.annyheads`) on synthetic heads alone."""

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from thedit.faces.annyheads_network import MARGIN, SIDE
 from thedit.landmarks.faces import Faces
 from thedit.methods.augment import draw_colours
 from thedit.training.augment import MIRRORED_LANDMARKS
-from thedit.video.backends.annyheads_network import MARGIN, SIDE
 
 SHIFT = 0.1  # of a box's centre at most, in its sides
 SCALE = 1.2  # of a box's side at most

@@ -7,7 +7,7 @@ landmarks err together. All three are measured on the training people of an Anny
 
     python -m thedit.landmarks.calibration data/annyheads-quick
 
-writes ``landmarks.safetensors`` beside this module, so that fitting needs no other file: the landmarks of the head
+writes `thedit.fitting.model.PATH`, so that fitting needs no other file: the landmarks of the head
 assets, and what was measured. With names of detectors behind the folder, these alone are measured, and the others'
 tensors stay as they are, which is sound as long as the assets' people are the same: they are lengths in space, whatever
 the signs and order of the assets' components. The metadata say what each was measured on: the data set's options,
@@ -29,15 +29,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from thedit import camera, weights
+from thedit import camera
 from thedit.errors import UserError
+from thedit.faces.registry import NETWORKS, Network, find
 from thedit.files import atomic, sha256
 from thedit.fitting.model import CALIBRATED, PATH
 from thedit.fitting.solver import upright
 from thedit.heads import assets
-from thedit.video import backends
-from thedit.video.backends import dlib
-from thedit.video.backends.annyheads_network import WEIGHTS
 
 ROUNDS = 5  # of reweighted least squares
 OUTLIER = 3.0  # frames whose error is this many medians are left out: the detector lost the face
@@ -61,22 +59,22 @@ class Sample:
     person: Tensor
 
 
-def detect(folder: Path, heads: assets.Assets, landmarks: str, split: str = "train") -> Sample:
-    """Detect ``landmarks`` in all frames of a split, in dlib's boxes; frames without a face are left out."""
-    find, place = backends.detector("dlib"), backends.landmarker(landmarks)
+def detect(folder: Path, heads: assets.Assets, network: Network, split: str = "train") -> Sample:
+    """Landmarks of ``network`` in all frames of a split, in dlib's boxes; frames without a face are left out."""
+    boxes_of, place = find("detector", "dlib-hog").load(), network.load()
     detected, true, labels, person = [], [], [], []
     clips = sorted((folder / "truth").glob(f"{split}-*/*.parquet"))
     if not clips:
         raise UserError(f"{folder}: has no truth of {split} people; make it with 'thedit heads render'.")
     people = sorted({path.parent.name for path in clips})
-    for path in tqdm(clips, desc=landmarks, unit="clip"):
+    for path in tqdm(clips, desc=network.name, unit="clip"):
         truth = pd.read_parquet(path)
         video = folder / "videos" / path.parent.name / f"{path.stem}.mp4"
         with av.open(str(video)) as container:
             pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
         points = heads.vertices(*(_stack(truth[name]) for name in ("identity", "expression")))[:, heads.landmarks]
         for picture, point, label in zip(pictures, points, _stack(truth["camera"])):
-            boxes = find(picture, SMALLEST_FACE)
+            boxes = boxes_of(picture, SMALLEST_FACE)
             if len(boxes):
                 detected.append(torch.from_numpy(place(picture, boxes[0]) / picture.shape[0]))
                 true.append(point)
@@ -129,24 +127,19 @@ def main(folder: Path, detectors: Sequence[str] = ()) -> None:
     tensors["mean"] = heads.mean[heads.landmarks]
     made_from["heads_sha256"] = sha256(assets.PATH)
     for name in detectors or CALIBRATED:
-        sample = detect(folder, heads, name)
+        network = next(one for one in NETWORKS if one.role == "landmarks" and one.model == name)
+        sample = detect(folder, heads, network)
         tensors |= {f"{name}.{key}": tensor.float() for key, tensor in measure(sample).items()}
         facts = {
             "data": json.loads((folder / "heads.json").read_text()),
             "frames": len(sample.labels),
             "heads_sha256": sha256(assets.PATH),
-            "detector_sha256": sha256(_weights(name)),
+            "detector_sha256": network.sha256,
         }
         made_from[name] = json.dumps(facts)
     with atomic(PATH) as sibling:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, sibling, made_from)
         sibling.chmod(0o644)
-
-
-def _weights(detector: str) -> Path:
-    if detector == "dlib":
-        return Path(dlib.model("shape_predictor_68_face_landmarks.dat"))
-    return WEIGHTS if detector == "annyheads" else weights.find(detector)
 
 
 def _shrunk(covariance: Tensor, share: float) -> Tensor:

@@ -18,11 +18,11 @@ from tqdm import tqdm
 from thedit import provenance
 from thedit.config import Config, digest
 from thedit.errors import UserError
+from thedit.faces.annyheads_network import LandmarkNetwork
 from thedit.files import atomic, sha256
 from thedit.heads import assets
 from thedit.landmarks.augment import disturb, views
 from thedit.landmarks.faces import Faces, load
-from thedit.video.backends.annyheads_network import LandmarkNetwork
 
 LOG_EVERY = 50  # steps
 

@@ -58,7 +58,7 @@ def check(config: Config, folder: Path) -> pd.DataFrame:
     rows = [_at_least("frames kept", "all", "share", float((qa["status"] == "kept").mean()), 0.95, len(qa))]
     if (inputs.root / "truth").is_dir():
         rows += _against_truth(store, inputs.root, config.data.heads.size)
-    elif (weights.folder() / weights.REGISTRY["mediapipe"].file).is_file():
+    elif weights.there("mediapipe"):
         rows += _against_mediapipe(store, inputs.sources)
     rows += _loader_speed(store)
     table = pd.DataFrame([asdict(row) for row in rows])
@@ -128,8 +128,8 @@ def _jitter(store: FrameStore, fitted: Tensor, true: Tensor) -> tuple[Tensor, Te
 
 def _against_mediapipe(store: FrameStore, sources: list[Source]) -> list[Measurement]:
     """Fitted rotations against MediaPipe's head transform, in every tenth kept frame."""
-    from thedit.video.backends.mediapipe import Mesh
-    from thedit.video.backends.mediapipe_pose import head_rotation
+    from thedit.faces.mediapipe import Mesh
+    from thedit.faces.mediapipe_pose import head_rotation
 
     mesh = Mesh()
     boxes, landmarks = store.column("box"), store.column("landmarks").reshape(-1, 68, 2)

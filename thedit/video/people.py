@@ -9,7 +9,8 @@ from safetensors.numpy import load_file, save_file
 from thedit.files import atomic
 from thedit.shards.writer import write_batch
 
-SAME = 0.55  # distance of dlib's embeddings below which two clips show one person
+NETWORK = "dlib-resnet"  # whose embeddings tell people apart
+SAME = 0.55  # distance of its embeddings below which two clips show one person
 
 
 def save(path: Path, embeddings: dict[tuple[str, str], np.ndarray]) -> None:

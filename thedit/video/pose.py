@@ -13,6 +13,7 @@ import torch
 
 from thedit import camera
 from thedit.config import Preprocess
+from thedit.faces.registry import find
 from thedit.fitting import Fit, fit_clip
 from thedit.fitting.model import landmark_model
 from thedit.video import crop
@@ -52,7 +53,7 @@ def fit(
     points = torch.from_numpy(pose_landmarks / scale).float()
     some = torch.linspace(0, len(frames) - 1, min(FIRST_FRAMES, len(frames))).round().long()
     guess = 2 * float(np.median(np.ptp(pose_landmarks, axis=1).max(1)))
-    model = landmark_model(settings.pose)
+    model = landmark_model(find("landmarks", settings.pose).model)
     first = fit_clip(points[some], camera.intrinsics(camera.FOCAL * guess / scale, centre), model=model)
     sides = crop.sides(first.camera.numpy(), scale)
     if settings.crop == "fixed":

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,11 +13,11 @@ import torch
 
 from thedit import camera
 from thedit.config import Preprocess
+from thedit.faces import registry
 from thedit.files import sha256
 from thedit.media.files import UnreadableError, check
 from thedit.shards.writer import Frame
-from thedit.video import backends, clips, crop, decode, parts, pose, truth
-from thedit.video.backends.dlib import DlibEmbedding
+from thedit.video import clips, crop, decode, parts, people, pose, truth
 from thedit.video.progress import Progress
 from thedit.video.shots import Shots
 from thedit.video.smooth import FACE, frame_rate, smooth
@@ -170,8 +171,8 @@ def _observe(
 
     Where the size changes a new shot begins, so that a clip has one size.
     """
-    landmarker, pose_landmarker = _landmarker(settings.landmarks), _landmarker(settings.pose)
-    tracker = Tracker(_detector(settings.detector), landmarker, pose_landmarker, settings.min_face)
+    landmarker, pose_landmarker = (_network("landmarks", name) for name in (settings.landmarks, settings.pose))
+    tracker = Tracker(_network("detector", settings.detector), landmarker, pose_landmarker, settings.min_face)
     shots, cuts = Shots(), []
     times: dict[int, float] = {}
     sizes: dict[int, tuple[int, int]] = {}
@@ -274,7 +275,8 @@ def _cut_out(
             mask = parts.draw(frame.landmarks, settings.size)  # (S, S)
             frames[index] = replace(frame, image=_png(image[..., ::-1]), parts=_png(mask))
             if every_face and best[frame.person, frame.clip] == index:
-                embeddings[frame.person, frame.clip] = _embedding()(picture.pixels, drafts[index].landmarks)
+                embed = _network("embedding", people.NETWORK)
+                embeddings[frame.person, frame.clip] = embed(picture.pixels, drafts[index].landmarks)
     return [frames[index] for index in sorted(frames)], embeddings
 
 
@@ -292,6 +294,6 @@ def _digest(paths: tuple[Path, ...]) -> str:
     return hashlib.sha256("".join(sha256(path) for path in paths).encode()).hexdigest()
 
 
-_detector = functools.cache(backends.detector)
-_landmarker = functools.cache(backends.landmarker)
-_embedding = functools.cache(DlibEmbedding)
+@functools.cache
+def _network(role: str, name: str) -> Any:
+    return registry.find(role, name).load()

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from thedit.faces.registry import Detector, Landmarker
 from thedit.media.videos import Picture
-from thedit.video.backends import Detector, Landmarker
 from thedit.video.boxes import box, iou, spread
 
 EVERY = 25  # pictures between two thorough searches of the whole picture

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from thedit.video.backends.mediapipe import task_file
+from thedit.faces.mediapipe import task_file
 
 FIELD_OF_VIEW = 63.0  # vertical, degrees: the camera that MediaPipe assumes
 
@@ -16,7 +16,7 @@ FIELD_OF_VIEW = 63.0  # vertical, degrees: the camera that MediaPipe assumes
 def head_rotation(vertices: np.ndarray, width: int, height: int) -> np.ndarray:
     """Rotation (3, 3) from the canonical face (x to the picture's right, y up, z towards the camera) to the camera.
 
-    vertices (478, 3) of `thedit.video.backends.mediapipe.Mesh` in a picture of width x height; the camera's axes are
+    vertices (478, 3) of `thedit.faces.mediapipe.Mesh` in a picture of width x height; the camera's axes are
     OpenGL's: x right, y up, z backward. Lays the canonical face onto the vertices by weighted Procrustes, after the
     perspective of a 63 degree camera has been taken out of them in two rounds.
     """

@@ -5,13 +5,10 @@ that favours no method, since none is trained through this network. The points a
 resolutions together, as PFLD does (Guo et al., 2019, section 3.3): the whole face and the place of each edge count.
 """
 
-from pathlib import Path
-
 import torch
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 
-WEIGHTS = Path(__file__).with_name("annyheads.safetensors")
 SIDE = 128  # of the picture, in pixels
 MARGIN = 1.4  # side of the square that the network sees, in sides of the face detector's box
 FINE = 11  # blocks after which features have stride 16; after all of them it is 32

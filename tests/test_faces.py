@@ -1,5 +1,7 @@
 import copy
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,12 +10,13 @@ from safetensors.torch import load_file
 from torch import nn
 
 from tests import video_files
-from thedit import weights
+from thedit import config, weights
 from thedit.errors import UserError
-from thedit.video import backends
-from thedit.video.backends.annyheads import AnnyHeadsLandmarks
-from thedit.video.backends.annyheads import _square as square
-from thedit.video.backends.annyheads_network import SIDE, WEIGHTS, LandmarkNetwork
+from thedit.faces import registry
+from thedit.faces.annyheads import AnnyHeadsLandmarks
+from thedit.faces.annyheads import _square as square
+from thedit.faces.annyheads_network import SIDE, LandmarkNetwork
+from thedit.fitting.model import CALIBRATED
 from thedit.video.boxes import box, iou
 from thedit.video.decode import Picture
 from thedit.video.shots import Shots
@@ -21,6 +24,10 @@ from thedit.video.track import Tracker
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "weights"
 FACE = np.array([110.0, 70.0, 200.0, 160.0])  # roughly, of `video_files.with_face()`
+
+
+def load(role, name):
+    return registry.find(role, name).load()
 
 
 @pytest.fixture
@@ -32,24 +39,24 @@ def offered(monkeypatch):
 
 @pytest.fixture(scope="module")
 def dlib_face():
-    return backends.detector("dlib")(video_files.with_face(), 48)
+    return load("detector", "dlib-hog")(video_files.with_face(), 48)
 
 
 def test_dlib_finds_the_face(dlib_face):
     assert len(dlib_face) == 1 and iou(dlib_face[0], FACE) > 0.5
 
 
-@pytest.mark.parametrize("name", ["yunet", "mediapipe"])
+@pytest.mark.parametrize("name", ["yunet", "blazeface"])
 def test_other_detectors_find_the_same_face(offered, dlib_face, name):
-    found = backends.detector(name)(video_files.with_face(), 48)
+    found = load("detector", name)(video_files.with_face(), 48)
     assert len(found) == 1 and iou(found[0], dlib_face[0]) > 0.35
-    assert backends.detector(name)(video_files.wall(), 48).shape == (0, 4)
+    assert load("detector", name)(video_files.wall(), 48).shape == (0, 4)
 
 
-@pytest.mark.parametrize("name", ["mediapipe", "annyheads"])
+@pytest.mark.parametrize("name", ["facemesh-68", "annyheads"])
 def test_landmarks_of_two_networks_agree(offered, dlib_face, name):
     picture = video_files.with_face()
-    first, second = (backends.landmarker(network)(picture, dlib_face[0]) for network in ("dlib", name))
+    first, second = (load("landmarks", network)(picture, dlib_face[0]) for network in ("dlib-68", name))
     eyes = np.linalg.norm(first[36:42].mean(0) - first[42:48].mean(0))
     assert np.linalg.norm(first[17:] - second[17:], axis=1).mean() < 0.15 * eyes
 
@@ -65,7 +72,7 @@ def test_our_networks_square_lies_where_the_box_says():
 
 
 def test_our_network_follows_the_face_and_needs_no_exact_box(dlib_face):
-    find, side = backends.landmarker("annyheads"), np.ptp(dlib_face[0][::2])
+    find, side = load("landmarks", "annyheads"), np.ptp(dlib_face[0][::2])
     here = find(video_files.with_face(), dlib_face[0])
     there = find(video_files.with_face(left=100), dlib_face[0] + [60, 0, 60, 0])
     inexact = find(video_files.with_face(), dlib_face[0] + 0.08 * side * np.array([1, -1, 1.5, -0.5]))
@@ -75,7 +82,7 @@ def test_our_network_follows_the_face_and_needs_no_exact_box(dlib_face):
 
 def test_our_network_is_used_with_its_normalisations_folded_and_finds_the_same():
     used, trained = AnnyHeadsLandmarks()._network, LandmarkNetwork()
-    trained.load_state_dict(load_file(WEIGHTS))
+    trained.load_state_dict(load_file(registry.ANNYHEADS))
     assert not any(isinstance(module, nn.BatchNorm2d) for module in used.modules())
     picture = 2 * torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)) - 1
     with torch.no_grad():
@@ -83,14 +90,15 @@ def test_our_network_is_used_with_its_normalisations_folded_and_finds_the_same()
 
 
 def test_missing_weights_of_our_network_are_one_sentence(monkeypatch, tmp_path):
-    monkeypatch.setattr("thedit.video.backends.annyheads.WEIGHTS", tmp_path / "none.safetensors")
+    missing = replace(registry.find("landmarks", "annyheads"), weights=tmp_path / "none.safetensors")
+    monkeypatch.setattr(registry, "NETWORKS", (missing,))
     with pytest.raises(UserError, match="is missing or damaged; install the package again"):
-        backends.landmarker("annyheads")
+        load("landmarks", "annyheads")
 
 
 def test_mediapipe_sees_the_head_turn_with_the_picture(offered, dlib_face):
-    from thedit.video.backends.mediapipe import Mesh
-    from thedit.video.backends.mediapipe_pose import head_rotation
+    from thedit.faces.mediapipe import Mesh
+    from thedit.faces.mediapipe_pose import head_rotation
 
     picture = video_files.with_face()
     mesh = Mesh()
@@ -102,20 +110,29 @@ def test_mediapipe_sees_the_head_turn_with_the_picture(offered, dlib_face):
     assert np.allclose(straight @ straight.T, np.eye(3)) and np.linalg.det(straight) > 0
 
 
-@pytest.mark.parametrize("role", ["detector", "landmarker"])
-def test_missing_weights_are_named(monkeypatch, tmp_path, role):
+@pytest.mark.parametrize("network", registry.NETWORKS, ids=lambda network: network.name)
+def test_missing_weights_are_named(monkeypatch, tmp_path, network):
     monkeypatch.setenv("THEDIT_WEIGHTS", str(tmp_path))
-    names = {"detector": backends.DETECTORS, "landmarker": backends.LANDMARKERS}[role]
-    for name in names:
-        if name not in ("dlib", "annyheads"):  # their weights come with packages
-            with pytest.raises(UserError, match=r"missing .*licence: .*thedit weights add"):
-                getattr(backends, role)(name)
-    assert weights.folder() == tmp_path
+    if network.weights in weights.REGISTRY:
+        with pytest.raises(UserError, match=r"missing .*licence: .*thedit weights add"):
+            network.load()
+    else:  # its weights come with a package
+        assert callable(network.load()) and network.licence
+
+
+def test_a_name_is_one_network_everywhere():
+    keys = [(network.role, network.name) for network in registry.NETWORKS]
+    assert len(set(keys)) == len(keys)
+    assert set(registry.names("detector")) == set(get_args(config.Detector))
+    assert set(registry.names("landmarks")) == set(get_args(config.Landmarks))
+    assert {registry.find("landmarks", name).model for name in registry.names("landmarks")} == set(CALIBRATED)
+    with pytest.raises(UserError, match="landmarks: 'dlib' is no face network; there are dlib-68, annyheads"):
+        registry.find("landmarks", "dlib")
 
 
 def follow(frames: list[np.ndarray]) -> Tracker:
-    landmarker = backends.landmarker("dlib")
-    tracker = Tracker(backends.detector("dlib"), landmarker, landmarker, 48)
+    landmarker = load("landmarks", "dlib-68")
+    tracker = Tracker(load("detector", "dlib-hog"), landmarker, landmarker, 48)
     for number, pixels in enumerate(frames):
         tracker.add(Picture(number, number / 25, pixels))
     return tracker
@@ -146,7 +163,7 @@ def test_when_two_tracks_show_one_face_the_older_goes_on():
 
 
 def test_the_box_of_landmarks_is_the_detectors(dlib_face):
-    points = backends.landmarker("dlib")(video_files.with_face(), dlib_face[0])
+    points = load("landmarks", "dlib-68")(video_files.with_face(), dlib_face[0])
     assert iou(box(points), dlib_face[0]) > 0.7
 
 

@@ -1,28 +1,23 @@
-"""dlib: the HOG face detector, 68 landmarks (Kazemi & Sullivan, CVPR 2014) and the 128-d face embedding.
+"""dlib: face detectors, 68 landmarks (Kazemi & Sullivan, CVPR 2014) and the 128-d face embedding.
 
 The model files come with the package ``face-recognition-models``.
 """
 
-import importlib.util
-from pathlib import Path
+from functools import cached_property
+from typing import Any
 
 import cv2
 import dlib
 import numpy as np
 
+from thedit.faces.registry import find
+
+CNN_SIDE = 192  # longer side of the picture that the CNN sees; its time grows with the area
 WINDOW = 80  # side of the smallest face that the HOG detector can see
 COARSE = 480  # longer side of the picture that is searched first
 
 
-def model(file: str) -> str:
-    """Path of one of the package's model files (the package itself needs pkg_resources, so it is not imported)."""
-    spec = importlib.util.find_spec("face_recognition_models")
-    if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("face_recognition_models")
-    return str(Path(spec.origin).parent / "models" / file)
-
-
-class DlibDetector:
+class Hog:
     """HOG detector on a small copy of the picture; on finer copies, as far as ``smallest`` asks, if that shows none."""
 
     def __init__(self) -> None:
@@ -43,11 +38,29 @@ class DlibDetector:
             scale = min(2 * scale, finest)
 
 
-class DlibLandmarks:
+class HogCnn(Hog):
+    """Where histograms of oriented gradients find nothing, dlib's CNN, which sees turned heads too."""
+
+    @cached_property
+    def _cnn(self) -> Any:
+        return dlib.cnn_face_detection_model_v1(str(find("detector", "dlib-hog+cnn").file))
+
+    def __call__(self, pixels: np.ndarray, smallest: float) -> np.ndarray:
+        """Boxes (N, 4)."""
+        boxes = super().__call__(pixels, smallest)
+        if len(boxes):
+            return boxes
+        scale = CNN_SIDE / max(pixels.shape[:2])
+        found = [one.rect for one in self._cnn(cv2.resize(pixels, None, fx=scale, fy=scale))]
+        corners = [(rect.left(), rect.top(), rect.right() + 1, rect.bottom() + 1) for rect in found]
+        return np.array(corners, dtype=np.float64).reshape(-1, 4) / scale
+
+
+class Landmarks:
     """dlib's regression trees, trained on iBUG 300-W (whose licence excludes commercial use)."""
 
     def __init__(self) -> None:
-        self._predict = dlib.shape_predictor(model("shape_predictor_68_face_landmarks.dat"))
+        self._predict = dlib.shape_predictor(str(find("landmarks", "dlib-68").file))
 
     def __call__(self, pixels: np.ndarray, box: np.ndarray) -> np.ndarray:
         """Landmarks (68, 2)."""
@@ -55,11 +68,13 @@ class DlibLandmarks:
         return np.array([(point.x, point.y) for point in shape.parts()], float) + 0.5
 
 
-class DlibEmbedding:
-    """128 numbers a face (dlib's ResNet); the same person's lie closer than about 0.6."""
+class Embedding:
+    """128 numbers a face (dlib's ResNet of 29 layers); the same person's lie closer than about 0.6."""
+
+    size = 128
 
     def __init__(self) -> None:
-        self._embed = dlib.face_recognition_model_v1(model("dlib_face_recognition_resnet_model_v1.dat"))
+        self._embed = dlib.face_recognition_model_v1(str(find("embedding", "dlib-resnet").file))
 
     def __call__(self, pixels: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         """Embedding (128,) of the face with landmarks (68, 2) in pixels (H, W, 3)."""

@@ -15,7 +15,7 @@ class Fan:
     def __init__(self) -> None:
         import face_alignment
 
-        _offer(weights.find("fan"))
+        _offer(weights.find("2dfan4"))
         device = "cuda" if torch.cuda.is_available() else "cpu"
         kind = face_alignment.LandmarksType.TWO_D
         self._network = face_alignment.FaceAlignment(kind, device=device, face_detector="folder", compile=False)

@@ -16,7 +16,9 @@ class Scrfd:
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         from insightface import model_zoo
 
-        self._network = model_zoo.get_model(str(weights.find("scrfd").resolve()), providers=["CPUExecutionProvider"])
+        self._network = model_zoo.get_model(
+            str(weights.find("scrfd-10g").resolve()), providers=["CPUExecutionProvider"]
+        )
         self._network.prepare(-1, input_size=(640, 640), det_thresh=SCORE)
 
     def __call__(self, pixels: np.ndarray, smallest: float) -> np.ndarray:

@@ -3,8 +3,7 @@
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from thedit import weights
-from thedit.video.backends.mediapipe import Mesh, task_file
+from thedit.faces.mediapipe import Mesh, task_file
 
 # The mesh points that the blendshape network reads, in its order.
 POINTS = tuple(
@@ -19,19 +18,16 @@ POINTS = tuple(
 EYE_CORNERS = (33, 263)  # the picture's left and right outer eye corner
 
 
-class MediaPipe:
+class Blendshapes:
     """The network has no tongueOut, which is 0 here; its first output, neutral, is left out."""
 
-    name = "mediapipe-blendshapes"
-
     def __init__(self) -> None:
-        self.sha256 = weights.digest(weights.find("mediapipe"))
         self._mesh = Mesh()
         self._network = Interpreter(model_content=task_file("face_blendshapes.tflite"), num_threads=1)
         self._network.allocate_tensors()
 
-    def blendshapes(self, picture: np.ndarray, box: np.ndarray) -> np.ndarray:
-        """See `Blendshapes`. The mesh is found twice: in ``box``, then in its own upright box."""
+    def __call__(self, picture: np.ndarray, box: np.ndarray) -> np.ndarray:
+        """Coefficients (52,). The mesh is found twice: in ``box``, then in its own upright box."""
         first = self._mesh(picture, box)[:, :2]
         (left, right) = first[list(EYE_CORNERS)]
         roll = float(np.degrees(np.arctan2(*(right - left)[::-1])))

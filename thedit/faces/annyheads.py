@@ -15,18 +15,19 @@ from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 
 from thedit.errors import UserError
-from thedit.video.backends.annyheads_network import MARGIN, SIDE, WEIGHTS, LandmarkNetwork
+from thedit.faces.annyheads_network import MARGIN, SIDE, LandmarkNetwork
+from thedit.faces.registry import find
 
 
 class AnnyHeadsLandmarks:
     """The vertices of AnnyHeads that stand for the iBUG landmarks, hidden ones too, in one pass on the CPU."""
 
     def __init__(self) -> None:
-        self._network = LandmarkNetwork()
+        self._network, path = LandmarkNetwork(), find("landmarks", "annyheads").file
         try:
-            self._network.load_state_dict(load_file(WEIGHTS))
+            self._network.load_state_dict(load_file(path))
         except (OSError, safetensors.SafetensorError, RuntimeError) as error:
-            raise UserError(f"{WEIGHTS}: is missing or damaged; install the package again.") from error
+            raise UserError(f"{path}: is missing or damaged; install the package again.") from error
         _fold(self._network.eval().requires_grad_(False))
 
     def __call__(self, pixels: np.ndarray, box: np.ndarray) -> np.ndarray:
