@@ -56,8 +56,8 @@ def overfit(config: Config, name: str, clip: str, steps: int, every: int, target
         for step in bar:
             source, wanted = torch.from_numpy(random.integers(len(own), size=(2, config.train.batch)))
             other = torch.from_numpy(random.integers(len(others), size=config.train.batch))
-            target = frames[wanted]
-            trainer.make_step(TrainBatch(frames[source], target, strangers[other], driver=target))
+            shown = frames[wanted]
+            trainer.make_step(TrainBatch(frames[source], shown, strangers[other], driver=shown))
             if step % every and step < steps:
                 continue
             value = psnr(trainer.average, frames)
