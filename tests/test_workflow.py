@@ -167,7 +167,7 @@ def test_one_module_reruns_what_depends_on_it(project, module, expected):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"train": {"step": 5}}, "my.yaml, config/config.yaml: train.step: unknown key; known keys are"),
+        ({"train": {"step": 5}}, "my.yaml: train.step: unknown key; known keys are"),
         ({"train": {"image": 5}}, "train.image: unknown key; did you mean 'images'?"),
         ({"methods": ["fom"]}, "methods: 'fom' is offered by no installed package; did you mean 'fomm'?"),
         ({"evaluation": {"protocols": ["selfie"]}}, "'selfie' needs the file config/protocols/selfie.yaml"),

@@ -7,6 +7,7 @@ equal.
 import difflib
 import hashlib
 import json
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -137,14 +138,39 @@ class Config(Section):
 
 def load(path: str | Path) -> Config:
     """Read and check a YAML config; `UserError` names file, key and remedy."""
-    path = Path(path)
+    return parse(complete(read(Path(path)), path), Config, path)
+
+
+def read(path: Path | Traversable, remedy: str = "check the path") -> Any:
+    """Plain values of a YAML file, {} of an empty one; `UserError` with the ``remedy`` if it cannot be read."""
     try:
-        values = yaml.safe_load(path.read_text()) or {}
+        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path.") from error
-    except yaml.YAMLError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); {remedy}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: is not valid YAML ({' '.join(str(error).split())}); correct that line.") from error
-    return parse(values, Config, path)
+
+
+def complete(values: Any, origin: str | Path, above: tuple[str, ...] = ()) -> Any:
+    """``values`` laid over those of the file that their key ``base`` names, if there is one.
+
+    Sections are merged, anything else replaces what lies below. The file is relative to the current directory, and may
+    have a base itself; ``origin`` is the file that an error names, ``above`` the bases that led to it.
+    """
+    if not isinstance(values, dict) or "base" not in values:
+        return values
+    own = {key: value for key, value in values.items() if key != "base"}
+    base = values["base"]
+    if not isinstance(base, str) or base in (*above, str(origin)):
+        raise UserError(f"{origin}: base: {base!r} is no file below this one; name the configuration that it changes.")
+    return overlay(complete(read(Path(base)), base, (*above, str(origin))), own)
+
+
+def overlay(below: Any, above: Any) -> Any:
+    """``above`` where it says something, ``below`` elsewhere; dictionaries are merged key by key."""
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return below | {key: overlay(below.get(key), value) for key, value in above.items()}
 
 
 def parse(values: Any, section: type[S], origin: str | Path) -> S:

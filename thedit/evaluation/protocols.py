@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import Field, model_validator
 
-from thedit.config import Section, parse
+from thedit.config import Section, parse, read
 from thedit.errors import UserError
 
 FOLDER = Path("config/protocols")
@@ -38,8 +37,4 @@ def find(name: str, folder: Path = FOLDER) -> Protocol:
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or "none"
         raise UserError(f"evaluation.protocols: '{name}' needs the file {path}; protocols there are: {known}.")
-    try:
-        values = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: is not valid YAML ({' '.join(str(error).split())}); correct that line.") from error
-    return parse(values, Protocol, path)
+    return parse(read(path), Protocol, path)

@@ -12,10 +12,9 @@ from importlib.metadata import entry_points
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any, Literal
 
-import yaml
 from pydantic import Field
 
-from thedit.config import Section, parse
+from thedit.config import Section, parse, read
 from thedit.errors import UserError
 
 if TYPE_CHECKING:  # the workflow reads specs without loading torch
@@ -94,7 +93,7 @@ def find(name: str) -> Spec:
         remedy = f"did you mean '{near[0]}'?" if near else f"known methods are {', '.join(sorted(files))}."
         raise UserError(f"methods: '{name}' is offered by no installed package; {remedy}")
     path = files[name]
-    values = _read(path)
+    values = read(path)
     if isinstance(values, dict) and "base" in values:
         values = _overlay(values, path, files)
     spec = parse(values, Spec, str(path))
@@ -103,17 +102,10 @@ def find(name: str) -> Spec:
     return spec
 
 
-def _read(path: Traversable) -> Any:
-    try:
-        return yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: is not valid YAML ({' '.join(str(error).split())}); correct that line.") from error
-
-
 def _overlay(values: dict[str, Any], path: Traversable, files: dict[str, Traversable]) -> dict[str, Any]:
     """The entries of a spec with those of its base under them, without the results that the base's authors report."""
     name, change = values["base"], values.get("change")
-    base = _read(files[name]) if name in files else None
+    base = read(files[name]) if name in files else None
     if not isinstance(base, dict) or "base" in base:
         raise UserError(f"{path}: base: '{name}' is no method with a spec of its own; name one that has.")
     if not isinstance(change, str):

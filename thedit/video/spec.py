@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import Field, model_validator
 
-from thedit.config import Section, parse
+from thedit.config import Section, parse, read
 from thedit.errors import UserError
 from thedit.media.names import frame_numbers, natural
 from thedit.video import pattern, sheet, splits
@@ -91,13 +90,7 @@ class Inputs:
 def load(path: str | Path) -> Spec:
     """Read and check a spec; `UserError` names file, key and remedy."""
     path = Path(path)
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); check data.spec in the config.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: is not valid YAML ({' '.join(str(error).split())}); correct that line.") from error
-    return parse(values, Spec, path)
+    return parse(read(path, "check data.spec in the config"), Spec, path)
 
 
 def collect(spec: Spec, name: str) -> Inputs:

@@ -22,7 +22,8 @@ GPU = int(shutil.which("nvidia-smi") is not None)
 
 try:
     origin = ", ".join(map(os.path.relpath, workflow.configfiles))
-    settings = configuration.parse(config, configuration.Config, origin)
+    whole = configuration.complete(dict(config), origin)
+    settings = configuration.parse(whole, configuration.Config, origin)
     specs = {name: registry.find(name) for name in settings.methods}
     for name in settings.evaluation.protocols:
         protocols.find(name)
@@ -30,6 +31,8 @@ try:
         given = dataset.collect(dataset.load(settings.data.spec), settings.data.name)
 except UserError as error:
     raise WorkflowError(str(error)) from None
+config.clear()
+config.update(whole)
 validate(config, "../schemas/config.schema.json")
 
 DATA = str(layout.data(settings))
