@@ -1,5 +1,6 @@
 """What every method keeps to, what the baselines are by construction, and that each of them learns."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,23 @@ def test_every_parameter_of_a_trained_method_is_used(name):
         sum(losses.values()).backward()
     idle = [parameter for parameter, value in method.named_parameters() if value.grad is None]
     assert not idle
+
+
+@pytest.mark.parametrize("name", ["planedict", "fomm", "lia"])
+def test_a_step_calls_what_may_be_compiled_and_learns_the_same(name):
+    torch.manual_seed(0)
+    plain, called, batch = SPECS[name].build("tiny", SIZE), set(), pairs(2, SIZE)
+    compiled = copy.deepcopy(plain)
+    for part in plain.compilable():
+        part.register_forward_hook(lambda module, *_: called.add(module))
+    for part in compiled.compilable():
+        part.compile(dynamic=False, backend="eager")  # traces as any backend does, and computes as torch
+    losses = []
+    for method in (plain, compiled):
+        torch.manual_seed(1)
+        losses.append({key: loss.item() for key, loss in method.losses(batch, 0).items()})
+    assert called == set(plain.compilable()) != set()
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5)
 
 
 def test_the_comparison_of_all_methods_leaves_out_only_what_it_says():

@@ -18,16 +18,16 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.training_shards import write_shards
 from thedit.config import Config, Train
 from thedit.errors import UserError
+from thedit.methods.capture import Capture
 from thedit.methods.lia import method as lia
 from thedit.training.loop import train
-from thedit.training.replay import Replay
 
 RUN = """
 import sys, torch
 from pathlib import Path
 from thedit.config import Config
 from thedit.training.loop import train
-from thedit.training.replay import Replay
+from thedit.methods.capture import Capture
 shards, folder, config, name = sys.argv[1:]
 train(Config.model_validate_json(config), name, Path(shards), Path(folder))
 """
@@ -214,9 +214,9 @@ def test_damaged_checkpoint(shards, tmp_path):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="CUDA graphs need a GPU; `thedit bench check` has this too")
 @pytest.mark.parametrize("name", ["planedict", "fomm"])
-def test_replayed_steps_learn_what_plain_ones_learn(shards, tmp_path, monkeypatch, name):
-    train(settings(), name, shards, tmp_path / "replayed")
-    monkeypatch.setattr(Replay, "__call__", lambda self, batch, pattern: self.step(batch))
+def test_captured_steps_learn_what_plain_ones_learn(shards, tmp_path, monkeypatch, name):
+    train(settings(), name, shards, tmp_path / "captured")
+    monkeypatch.setattr(Capture, "__call__", lambda self, batch, key: self.function(batch))
     train(settings(), name, shards, tmp_path / "plain")
-    first, second = (pd.read_parquet(tmp_path / kind / "log.parquet")["total"] for kind in ("replayed", "plain"))
+    first, second = (pd.read_parquet(tmp_path / kind / "log.parquet")["total"] for kind in ("captured", "plain"))
     assert (first - second).abs().max() < 0.02 * second.abs().max()

@@ -16,7 +16,7 @@ from thedit.bench.measure import MIB, Record, Work, ceilings, default_device, me
 from thedit.bench.stream import SIZES
 from thedit.config import Config
 from thedit.errors import UserError
-from thedit.training.replay import WARM_UP
+from thedit.methods.capture import WARM_UP
 
 Precision = Literal["fp32", "bf16"]
 
@@ -81,7 +81,7 @@ def steps(
                     batch=batch,
                     gpus=processes.size,
                 )
-                if cuda:  # what is recorded for replaying keeps its memory
+                if cuda:  # what is captured keeps its memory
                     record["peak_mib"] = max(warm_up_peak, torch.cuda.max_memory_reserved()) / MIB
                 records.append(record | {"images_per_second": 1e3 * batch / record["median_ms"]})
         if processes.first:
@@ -111,7 +111,7 @@ class _NoStore:
 
 
 def _warm_up(trainer: Any, batch: Any, steps: tuple[int, ...]) -> None:
-    """Let the trainer record each step for replaying in turns, as in training: all warm up before the first is."""
+    """Let the trainer capture each step in turns, as in training: all warm up before the first is."""
     for _ in range(WARM_UP + 1):
         for step in steps:
             _step(trainer, batch, step)

@@ -30,13 +30,17 @@ class Method(nn.Module):
         """Named, weighted scalar losses of one optimiser step; the trainer minimises their sum."""
         raise TypeError(f"{type(self).__name__} has nothing to train")
 
-    def pattern(self, step: int) -> Hashable | None:
-        """What the operations of `losses` depend on beside the batch, if a GPU may record and replay them.
+    def capture_key(self, step: int) -> Hashable | None:
+        """What the operations of `losses` depend on beside the batch, if a CUDA graph may capture them.
 
-        Steps with equal patterns compute the same; only the batch and the numbers drawn from torch's own generators
-        differ. Losses that are recorded draw on the batch's device and never wait for it. None: not to be recorded.
+        Steps with equal keys compute the same; only the batch and the numbers drawn from torch's own generators
+        differ. Losses that are captured draw on the batch's device and never wait for it. None: not to be captured.
         """
         return None
+
+    def compilable(self) -> list[nn.Module]:
+        """Parts whose layers torch.compile may fuse in training: those that a step calls, and that it can trace."""
+        return []
 
     def built(self) -> dict[str, Any]:
         """Options that build this method again, whatever its preset may become; none for one that takes none."""

@@ -4,15 +4,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from thedit.methods import augment, view
 from thedit.methods.base import Method
 from thedit.methods.features import face_embedding, perceptual
 from thedit.methods.motion import Motion
+from thedit.model.encoder import Encoder
 from thedit.model.network import Codes, Network, Pictures
 from thedit.model.options import Options, resolve
+from thedit.model.renderer import SuperResolution
+from thedit.model.synthesis import Synthesis
 from thedit.shards.batch import PARTS, FrameBatch, TrainBatch
 from thedit.shards.combine import combine
 
@@ -86,9 +89,13 @@ class PlaneDict(Method):
             return self._cross_identity(batch.source, batch.other, step)
         return self._same_identity(batch.source, batch.target, step)
 
-    def pattern(self, step: int) -> tuple[bool, int]:
+    def capture_key(self, step: int) -> tuple[bool, int]:
         """Whether the step is cross-identity, and the side of the rendered picture."""
         return self._crosses(step), self.network.neural_size(step)
+
+    def compilable(self) -> list[nn.Module]:
+        """All feed-forward networks; the dictionary and the renderer have kernels of their own."""
+        return [part for part in self.modules() if isinstance(part, Encoder | Synthesis | SuperResolution)]
 
     def _crosses(self, step: int) -> bool:
         every = self.options.cross_every

@@ -2,22 +2,31 @@
 
 import warnings
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from thedit.methods.base import Method
+from thedit.methods.capture import Capture
 from thedit.shards.batch import FrameBatch
-from thedit.shards.combine import combine
+
+
+@dataclass(frozen=True)
+class _View:
+    """Driving frames and the cameras (B, 25) that see what they move."""
+
+    driving: FrameBatch
+    camera: Tensor
 
 
 class Stream:
     """A method with its sources encoded, called with driving frames.
 
-    On a GPU the whole step from frame to picture is recorded once and replayed, so that every call must have the same
-    shapes and the picture is overwritten by the next call. ``compiled`` fuses the method's layers with torch.compile,
-    which takes a minute at the first call; bf16 runs under autocast.
+    On a GPU the whole step from frame to picture is captured once as a CUDA graph, so that every call must have the
+    same shapes and the picture is overwritten by the next call. ``compiled`` fuses the method's layers with
+    torch.compile, which takes a minute at the first call; bf16 runs under autocast.
     """
 
     def __init__(
@@ -32,37 +41,17 @@ class Stream:
         with torch.no_grad(), self._arithmetic():
             self.code = method.encode(source)
         self._drive = torch.compile(method.drive, dynamic=False) if compiled else method.drive
-        self._graph: torch.cuda.CUDAGraph | None = None
+        self._show = Capture(self._picture) if self.device.type == "cuda" else self._picture
 
     @torch.no_grad()
     def __call__(self, driving: FrameBatch, camera: Tensor) -> Tensor:
         """The sources with the motion of ``driving``, seen by ``camera`` (B, 25): pictures (B, 3, S, S) in [-1, 1]."""
-        if self.device.type != "cuda":
-            with self._arithmetic():
-                return self._drive(self.code, driving, camera)
-        if self._graph is None:
-            self._record(driving, camera)
-        assert self._graph is not None
-        combine(lambda fixed, new: fixed.copy_(new, non_blocking=True), self._driving, driving)
-        self._camera.copy_(camera, non_blocking=True)
-        self._graph.replay()
-        return self._picture
+        return self._show(_View(driving.to(self.device), camera.to(self.device, non_blocking=True)))
 
-    def _record(self, driving: FrameBatch, camera: Tensor) -> None:
-        """Warm up, then record a step between fixed tensors."""
-        self._driving = combine(lambda tensor: tensor.to(self.device, copy=True), driving)
-        self._camera = camera.to(self.device).clone()
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side), self._arithmetic(), warnings.catch_warnings():
+    def _picture(self, view: _View) -> Tensor:
+        with self._arithmetic(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch.compile's hints about other settings
-            for _ in range(3):
-                self._drive(self.code, self._driving, self._camera)
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph), self._arithmetic():
-            self._picture = self._drive(self.code, self._driving, self._camera)
-        self._graph = graph
+            return self._drive(self.code, view.driving, view.camera)
 
     def _arithmetic(self) -> AbstractContextManager[object]:
         if self.precision == "fp32":  # cuDNN would otherwise convolve in TF32

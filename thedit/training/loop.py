@@ -15,10 +15,8 @@ from thedit.config import Config, Train, digest
 from thedit.errors import UserError
 from thedit.methods import registry
 from thedit.methods.base import Method
+from thedit.methods.capture import Capture
 from thedit.methods.registry import Spec
-from thedit.model.encoder import Encoder
-from thedit.model.renderer import SuperResolution
-from thedit.model.synthesis import Synthesis
 from thedit.shards.batch import TrainBatch
 from thedit.shards.loader import PairLoader
 from thedit.shards.sampler import PairSampler
@@ -28,7 +26,6 @@ from thedit.training.augment import augment
 from thedit.training.distributed import Group, Share, group
 from thedit.training.gradients import Gradients
 from thedit.training.log import Log, check
-from thedit.training.replay import Replay
 
 PREVIEW_PAIRS = 6
 FLUSH_EVERY = 20
@@ -65,11 +62,12 @@ class Trainer:
         self._kept, self._new = _values(self.average), _values(self.method)
         self._counts = [*zip(_counts(self.average), _counts(self.method))]
         if self.options.compile:
-            _compile(self.method)
+            for part in self.method.compilable():
+                part.compile(dynamic=False)  # once for each size of batch: code for any size is slower
         parameters = [p for p in self.method.parameters() if p.requires_grad]
         self.gradients = Gradients(parameters)
         self.optimiser = torch.optim.Adam(parameters, self.options.learning_rate, betas=(0.0, 0.99), fused=True)
-        self.replay = Replay(self._differentiate) if processes.device.type == "cuda" else None
+        self.capture = Capture(self._differentiate) if processes.device.type == "cuda" else None
         self.step, self.seconds = 0, 0.0
         self.rows: list[dict[str, float]] = []
         self._resume()
@@ -112,8 +110,11 @@ class Trainer:
     def make_step(self, batch: TrainBatch) -> dict[str, Tensor]:
         """One optimiser step on this process's share of a batch; returns the weighted losses."""
         torch.manual_seed(self._seed())
-        pattern = self.method.pattern(self.step) if self.replay else None
-        losses = self.replay(batch, pattern) if self.replay and pattern is not None else self._differentiate(batch)
+        key = self.method.capture_key(self.step) if self.capture else None
+        if self.capture and key is not None:  # the next step of this key overwrites its losses
+            losses = {name: loss.clone() for name, loss in self.capture(batch, key).items()}
+        else:
+            losses = self._differentiate(batch)
         if self.processes.size > 1:
             self.gradients.add_up()
         self.optimiser.step()
@@ -122,7 +123,7 @@ class Trainer:
         return losses
 
     def _differentiate(self, batch: TrainBatch) -> dict[str, Tensor]:
-        """Losses and this process's part of their gradients; all that a GPU can record."""
+        """Losses and this process's part of their gradients; all that a CUDA graph can capture."""
         self.gradients.clear()
         if self.options.augment:
             batch = augment(batch)
@@ -223,10 +224,3 @@ def _values(method: Method) -> list[Tensor]:
 
 def _counts(method: Method) -> list[Tensor]:
     return [buffer for buffer in method.buffers() if not buffer.is_floating_point()]
-
-
-def _compile(method: Method) -> None:
-    """Let torch.compile fuse the layers of the feed-forward networks, which on a GPU wait for each other's launches."""
-    for module in method.modules():
-        if isinstance(module, Encoder | Synthesis | SuperResolution):
-            module.compile(dynamic=False)  # once for each size of batch: code for any size is slower

@@ -7,7 +7,7 @@ VGG-19; keypoints are used as they are ("absolute"), because a driving frame com
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from thedit.methods.base import Method
@@ -72,9 +72,13 @@ class Fomm(Method):
         """Move the sources to the driving keypoints; the camera is the driver's, whatever ``camera`` says."""
         return self._animate(code, self.detector(shrink(driving.image, self.side)))
 
-    def pattern(self, step: int) -> str:
+    def capture_key(self, step: int) -> str:
         """All steps compute the same."""
         return "all"
+
+    def compilable(self) -> list[nn.Module]:
+        """All networks."""
+        return [self.detector, self.motion, self.generator.encoder, self.generator]
 
     def losses(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:
         """Reconstruction of the target from the source, and equivariance of the keypoints (section 3.3)."""

@@ -8,7 +8,7 @@ frame comes without its video's first frame.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from thedit.methods.base import Method
@@ -74,6 +74,10 @@ class Lia(Method):
     def show(self, code: Code, motion: Motion, camera: Tensor) -> Tensor:
         """Walk along the directions as far as ``motion`` says."""
         return self.generator(code.latent + motion.factors @ self.motion.directions().mT, code.maps)
+
+    def compilable(self) -> list[nn.Module]:
+        """Both networks. Steps are not captured: the directions' QR decomposition may ask the host."""
+        return [self.encoder, self.generator]
 
     def losses(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:
         """Reconstruction of the target from the source, in pixels and in features (section 3.3)."""
