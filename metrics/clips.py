@@ -14,8 +14,8 @@ from thedit import camera
 from thedit.errors import UserError
 from thedit.metrics import folders, suite
 from thedit.metrics.measure import Measurer, pixel_sha256
+from thedit.metrics.pair import Pair
 from thedit.metrics.run import rows
-from thedit.metrics.score import Pair
 from thedit.processes import die_with_parent
 
 PROTOCOL = "folders"

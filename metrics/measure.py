@@ -19,11 +19,12 @@ SIDE = 256  # pictures are enlarged or reduced to this side before faces are loo
 class Measured:
     """One picture, float64; NaN where no face was found.
 
-    landmarks (68, 2) in normalised picture coordinates, embedding (D,), blendshapes (52,) or (0,) if the suite has no
-    such backend, features (F,) of the whole picture.
+    landmarks and tracked (68, 2) in normalised picture coordinates, embedding (D,), blendshapes (52,) or (0,) if the
+    suite has no such backend, features (F,) of the whole picture.
     """
 
     landmarks: np.ndarray
+    tracked: np.ndarray
     embedding: np.ndarray
     blendshapes: np.ndarray
     features: np.ndarray
@@ -54,6 +55,7 @@ class Measurer:
         """What is known of a picture that is not there."""
         return Measured(
             landmarks=np.full((68, 2), np.nan),
+            tracked=np.full((68, 2), np.nan),
             embedding=np.full(self.suite.embedding.size, np.nan),
             blendshapes=np.full(52 if self.suite.blendshapes else 0, np.nan),
             features=np.empty(0),
@@ -68,9 +70,10 @@ class Measurer:
         if box is None:
             return replace(self.blank, features=features)
         points = suite.landmarks.landmarks(enlarged, box)
+        tracked = points if suite.tracking.name == suite.landmarks.name else suite.tracking.landmarks(enlarged, box)
         embedding = suite.embedding.embed(enlarged, points)
         blendshapes = suite.blendshapes.blendshapes(enlarged, box) if suite.blendshapes else np.empty(0)
-        return Measured(points / SIDE, embedding, blendshapes, features)
+        return Measured(points / SIDE, tracked / SIDE, embedding, blendshapes, features)
 
     def _load(self, key: str) -> Measured | None:
         path = self._path(key)

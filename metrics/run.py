@@ -13,7 +13,8 @@ from thedit.errors import UserError
 from thedit.files import sha256
 from thedit.metrics import images, tables
 from thedit.metrics.measure import Measurer, pixel_sha256
-from thedit.metrics.score import Pair, score_pair
+from thedit.metrics.pair import Pair
+from thedit.metrics.score import score_pair
 from thedit.shards.batch import PARTS
 
 NOT_APPLICABLE = "not applicable"  # frames that a method cannot make by its nature: not scored, not failed

@@ -4,8 +4,7 @@ A pair is a source picture that a method drove with some frames; it is the unit 
 identity, and nothing outside a pair influences its values. T: frames of the pair.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -18,49 +17,11 @@ from thedit.metrics import images
 from thedit.metrics.expression import AED, aed, aed_landmarks, centred, openings
 from thedit.metrics.identity import csim
 from thedit.metrics.measure import Measured, Measurer
+from thedit.metrics.pair import Pair, Value, reason
 from thedit.metrics.pixel import psnr, ssim
 from thedit.metrics.pose import APD, apd
 from thedit.metrics.tables import FEATURES
-
-NO_FACE = "no face found in the {}"
-
-
-@dataclass(frozen=True)
-class Pair:
-    """T frames to be scored; pictures are uint8 (H, W, 3), cameras labels (25,) of `thedit.camera`.
-
-    predictions   None for a frame that the method did not deliver; ``reasons`` then says why
-    drivers       the driving frames
-    targets       the true pictures, of the predictions' size; None where there is none
-    regions       parts of the true pictures whose error is also measured alone: T masks (H, W), bool, by name
-    source        the source picture; ``person`` more pictures of the source's person, for the mean embedding
-    requested     (T, 25) the camera that the prediction was asked for
-    driving       (T, 25) the label of the driving frame; only its intrinsics are used
-    """
-
-    predictions: Sequence[np.ndarray | None]
-    reasons: Sequence[str]
-    drivers: Sequence[np.ndarray]
-    targets: Sequence[np.ndarray | None]
-    source: np.ndarray
-    person: Sequence[np.ndarray]
-    requested: Tensor
-    driving: Tensor
-    regions: Mapping[str, Sequence[np.ndarray]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Value:
-    """One value of one frame; NaN with a reason where it could not be had. ``weights_sha256`` names the networks."""
-
-    frame: int
-    metric: str
-    variant: str
-    backend: str
-    weights_sha256: str
-    value: float
-    reason: str
-    vector: np.ndarray | None = None
+from thedit.metrics.temporal import flicker, followed
 
 
 def score_pair(pair: Pair, measurer: Measurer) -> Iterator[Value]:
@@ -72,6 +33,8 @@ def score_pair(pair: Pair, measurer: Measurer) -> Iterator[Value]:
     yield from _pictures(pair, measurer)
     yield from _identity(pair, measurer, predictions, targets)
     yield from _motion(pair, measurer, predictions, drivers)
+    yield from followed(pair, measurer.suite, predictions, drivers, targets)
+    yield from flicker(pair)
     yield from _vectors(pair, measurer, predictions, drivers)
 
 
@@ -81,7 +44,7 @@ def _pictures(pair: Pair, measurer: Measurer) -> Iterator[Value]:
     for frame, (prediction, target) in enumerate(zip(pair.predictions, pair.targets)):
         if target is None:
             continue
-        reason = pair.reasons[frame]
+        why = pair.reasons[frame]
         regions = {f"target-{name}": masks[frame] for name, masks in pair.regions.items()}
         values = dict.fromkeys([("psnr", "target"), ("ssim", "target"), (perceptual.metric, "target")], np.nan)
         values |= {("psnr", variant): np.nan for variant in regions}
@@ -94,7 +57,7 @@ def _pictures(pair: Pair, measurer: Measurer) -> Iterator[Value]:
                 values["psnr", variant] = float(psnr(ours, theirs, torch.from_numpy(mask)[None]))
         for (metric, variant), value in values.items():
             backend = (perceptual.name, perceptual.sha256) if metric == perceptual.metric else ("", "")
-            yield Value(frame, metric, variant, *backend, value, reason)
+            yield Value(frame, metric, variant, *backend, value, why)
 
 
 def _identity(
@@ -112,8 +75,8 @@ def _identity(
             references["target"] = target.embedding
         for variant, reference in references.items():
             value = float(csim(_row(prediction.embedding), _row(reference)))
-            reason = _reason(pair, frame, prediction.found, np.isfinite(reference).all(), variant)
-            yield Value(frame, "csim", variant, backend.name, backend.sha256, value, reason)
+            why = reason(pair, frame, prediction.found, np.isfinite(reference).all(), variant)
+            yield Value(frame, "csim", variant, backend.name, backend.sha256, value, why)
 
 
 def _motion(pair: Pair, measurer: Measurer, predictions: list[Measured], drivers: list[Measured]) -> Iterator[Value]:
@@ -130,15 +93,15 @@ def _motion(pair: Pair, measurer: Measurer, predictions: list[Measured], drivers
         read, driven = (_stack([one.blendshapes for one in group]) for group in (predictions, drivers))
         direct = {(variant, blendshapes.name, blendshapes.sha256): aed(read, driven, variant) for variant in AED}
     for frame, (prediction, driver) in enumerate(zip(predictions, drivers)):
-        reason = _reason(pair, frame, prediction.found, driver.found, "driver")
-        alone = _reason(pair, frame, prediction.found, True, "driver")
+        both = reason(pair, frame, prediction.found, driver.found, "driver")
+        alone = reason(pair, frame, prediction.found, True, "driver")
         for variant, values in expressions.items():
-            yield Value(frame, "aed", variant, *fitted, float(values[frame]), reason)
+            yield Value(frame, "aed", variant, *fitted, float(values[frame]), both)
         for variant, values in poses.items():
-            why = alone if variant.endswith("@camera") else reason
+            why = alone if variant.endswith("@camera") else both
             yield Value(frame, "apd", variant, *fitted, float(values[frame]), why)
         for what, values in direct.items():
-            yield Value(frame, "aed", *what, float(values[frame]), reason)
+            yield Value(frame, "aed", *what, float(values[frame]), both)
 
 
 def _expressions(ours: Tensor, theirs: Tensor, model: LandmarkModel) -> dict[str, Tensor]:
@@ -186,11 +149,3 @@ def _pose(labels: Tensor) -> Tensor:
 
 def _row(vector: np.ndarray) -> Tensor:
     return torch.from_numpy(vector)[None]
-
-
-def _reason(pair: Pair, frame: int, predicted: bool, referenced: bool, reference: str) -> str:
-    if pair.predictions[frame] is None:
-        return pair.reasons[frame]
-    if not predicted:
-        return NO_FACE.format("prediction")
-    return "" if referenced else NO_FACE.format(reference)

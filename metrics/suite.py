@@ -31,6 +31,7 @@ SUITES: dict[str, dict[str, str]] = {
     "embedded": {
         "detector": "dlib-hog+cnn",
         "landmarks": "dlib-68",
+        "tracking": "annyheads",
         "embedding": "dlib-resnet",
         "perceptual": "efficientnet-lite0",
         "features": "efficientnet-lite0",
@@ -38,6 +39,7 @@ SUITES: dict[str, dict[str, str]] = {
     "paper": {
         "detector": "scrfd-10g",
         "landmarks": "2dfan4",
+        "tracking": "2dfan4",
         "embedding": "arcface-r50",
         "perceptual": "lpips-alex",
         "features": INCEPTION,
@@ -53,11 +55,12 @@ def feature_metrics(backend: str) -> dict[str, Callable[[Tensor, Tensor], Tensor
 
 @dataclass(frozen=True)
 class Suite:
-    """One backend a role; blendshapes are optional."""
+    """One backend a role; blendshapes are optional. Expressions are followed by the landmarks of ``tracking``."""
 
     name: str
     detector: Detector
     landmarks: Landmarker
+    tracking: Landmarker
     embedding: Embedder
     perceptual: Perceptual
     features: Features
@@ -90,10 +93,11 @@ def _factory(role: str, backend: str) -> Callable[[], Any]:
     roles = (*faces.ROLES, *PICTURES)
     if role not in roles:
         raise UserError(f"metrics.backends: role '{role}' is unknown; there are {', '.join(roles)}.")
-    known = registry.names(role) if role in faces.ROLES else tuple(PICTURES[role])
+    face = faces.ROLES.get(role)
+    known = registry.names(face.role) if face else tuple(PICTURES[role])
     if backend not in known:
         raise UserError(f"metrics.backends.{role}: '{backend}' is unknown; there are {', '.join(known)}.")
-    if role in faces.ROLES:
-        return partial(faces.ROLES[role], registry.find(role, backend))
+    if face:
+        return partial(face, registry.find(face.role, backend))
     module, _, factory = PICTURES[role][backend].partition(":")
     return getattr(import_module(module), factory)

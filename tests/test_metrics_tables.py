@@ -68,7 +68,7 @@ class FakeStore:
 
 def measurer():
     network = FakeNetworks()
-    return Measurer(Suite("fake", network, network, network, network, network))
+    return Measurer(Suite("fake", *[network] * 6))
 
 
 def protocol():
@@ -342,6 +342,6 @@ def test_jackknife_of_a_mean_is_the_standard_error():
 
 
 def test_a_measured_picture_knows_whether_it_has_a_face():
-    seen = Measured(np.zeros((68, 2)), np.zeros(3), np.empty(0), np.zeros(2))
+    seen = Measured(np.zeros((68, 2)), np.zeros((68, 2)), np.zeros(3), np.empty(0), np.zeros(2))
     assert seen.found
     assert torch.tensor(seen.landmarks).shape == (68, 2)

@@ -29,7 +29,7 @@ def sample(noise, seed=0):
     return Sample(person, clip, embedding, found.numpy(), measured, np.empty((96, 0)), true.numpy(), expression)
 
 
-SUITE = Suite("fake", *(SimpleNamespace(name=role, sha256="0") for role in ("d", "l", "e", "p", "f")))
+SUITE = Suite("fake", *(SimpleNamespace(name=role, sha256="0") for role in ("d", "l", "t", "e", "p", "f")))
 
 
 def pick(table, metric, statistic, group, variant=None):

@@ -1,5 +1,7 @@
 """The face networks of `thedit.faces` in the roles that scoring gives them, with names and sha256."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from thedit.faces.registry import Network
@@ -9,7 +11,9 @@ SMALLEST = 80.0  # side in pixels of the smallest face of interest
 
 
 class Face:
-    """A face network with the name and sha256 of its registry's entry."""
+    """A face network with the name and sha256 of its registry's entry, whose role there is ``role``."""
+
+    role: ClassVar[str]
 
     def __init__(self, network: Network) -> None:
         self.name, self.sha256 = network.name, network.sha256
@@ -18,6 +22,8 @@ class Face:
 
 class Detector(Face):
     """The largest of the boxes that a detector finds."""
+
+    role = "detector"
 
     def detect(self, picture: np.ndarray) -> np.ndarray | None:
         """See `thedit.metrics.backends.Detector`."""
@@ -30,6 +36,8 @@ class Detector(Face):
 class Landmarks(Face):
     """68 landmarks, and where on a head their network places them."""
 
+    role = "landmarks"
+
     def __init__(self, network: Network) -> None:
         super().__init__(network)
         self.model = landmark_model(network.model)
@@ -41,6 +49,8 @@ class Landmarks(Face):
 
 class Embedding(Face):
     """Numbers that tell people apart."""
+
+    role = "embedding"
 
     @property
     def size(self) -> int:
@@ -55,6 +65,8 @@ class Embedding(Face):
 class Blendshapes(Face):
     """Expressions without a fit."""
 
+    role = "blendshapes"
+
     def blendshapes(self, picture: np.ndarray, box: np.ndarray) -> np.ndarray:
         """See `thedit.metrics.backends.Blendshapes`."""
         return self._network(picture, box)
@@ -63,6 +75,7 @@ class Blendshapes(Face):
 ROLES: dict[str, type[Face]] = {
     "detector": Detector,
     "landmarks": Landmarks,
+    "tracking": Landmarks,
     "embedding": Embedding,
     "blendshapes": Blendshapes,
 }

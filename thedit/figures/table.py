@@ -34,6 +34,8 @@ MATTERS = (
     ("perceptual", "target"),
     ("lpips", "target"),
     ("csim", "source-rescaled"),
+    ("expression-tracking", "correlation"),
+    ("expression-tracking", "mouth-height-correlation"),
     ("aed", "landmarks-mm-centred"),
     ("apd", "geodesic-degrees"),
     ("apd", "geodesic-degrees@camera"),
