@@ -1,7 +1,7 @@
 """`thedit train` and `thedit export`: from shards to weights, and to weights that can be given away."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,7 +15,14 @@ def register(app: typer.Typer) -> None:
     app.command()(export)
 
 
-def train(config: ConfigFile, method: MethodName) -> None:
+def train(
+    config: ConfigFile,
+    method: MethodName,
+    resume: Annotated[
+        Literal["anyway", "restart"] | None,
+        typer.Option(help="where other code wrote the checkpoint: go on from it anyway; restart: begin anew"),
+    ] = None,
+) -> None:
     """Train a method, or go on where an interrupted training stopped: results/RUN/methods/METHOD/.
 
     On several GPUs: torchrun --nproc-per-node 4 --no-python thedit train --config FILE --method NAME
@@ -25,7 +32,7 @@ def train(config: ConfigFile, method: MethodName) -> None:
     from thedit.training.loop import train
 
     settings = load(config)
-    train(settings, method, layout.shards(settings), layout.weights(settings, method).parent)
+    train(settings, method, layout.shards(settings), layout.weights(settings, method).parent, resume)
 
 
 def export(
