@@ -26,13 +26,17 @@ class Renderer(nn.Module):
 
         ``jitter`` places the samples at random in their intervals; without it they sit in the middle.
         """
-        origins, directions = camera.rays(labels, size)
-        distance = torch.linalg.vector_norm(labels[:, 3:12:4] - camera.pivot(labels), dim=-1)  # (B,)
-        origins = origins + (distance - camera.RADIUS)[:, None, None] * directions  # the same rays, begun elsewhere
+        origins, directions, _ = rays(labels, size)
         shape = (*origins.shape[:2], self.coarse + self.fine)
         noise = torch.rand(shape, device=planes.device) if jitter else None
         rendering = kernel.render(planes, self.decoder(), origins, directions, NEAR, FAR, self.coarse, self.fine, noise)
         return rendering.features.transpose(1, 2).unflatten(2, (size, size))
+
+    def distance(self, planes: Tensor, labels: Tensor, size: int) -> Tensor:
+        """Distance (B, size, size) from the camera's centre to what each pixel shows, in world units."""
+        origins, directions, ahead = rays(labels, size)
+        rendering = kernel.render(planes, self.decoder(), origins, directions, NEAR, FAR, self.coarse, self.fine)
+        return (rendering.distance(FAR) + ahead[:, None]).unflatten(1, (size, size))
 
     def density(self, planes: Tensor, points: Tensor) -> Tensor:
         """Density (B, P) of planes (B, 3, F, R, R) at world points (B, P, 3)."""
@@ -42,6 +46,16 @@ class Renderer(nn.Module):
         """The network's weights as the kernels take them."""
         first, second = self.first, self.second
         return kernel.Decoder(first.weight * first.scale, first.bias, second.weight * second.scale, second.bias)
+
+
+def rays(labels: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Rays (B, size * size, 3) of cameras (B, 25) that begin `thedit.camera.RADIUS` from the head's pivot.
+
+    Returns origins, unit directions, and how far (B,) the cameras' centres are from the origins.
+    """
+    origins, directions = camera.rays(labels, size)
+    ahead = torch.linalg.vector_norm(labels[:, 3:12:4] - camera.pivot(labels), dim=-1) - camera.RADIUS
+    return origins + ahead[:, None, None] * directions, directions, ahead
 
 
 class SuperResolution(nn.Module):
