@@ -47,25 +47,14 @@ def write(
     rotation: int = 0,
     times: Callable[[int], int] | None = None,
     options: dict[str, str] | None = None,
-    codec_options: dict[str, str] | None = None,
-    aspect: Fraction | None = None,
-    colours: dict[str, int] | None = None,
 ) -> Path:
-    """Encode frames (H, W, 3) at 25 a second, or with presentation ``times`` in thousandths of a second.
-
-    ``aspect`` is that of a pixel, ``colours`` the tags colorspace, color_trc and the like, with which they are encoded.
-    """
+    """Encode frames (H, W, 3) at 25 a second, or with presentation ``times`` in thousandths of a second."""
     path.parent.mkdir(parents=True, exist_ok=True)
     frames = list(frames)
     with av.open(str(path), "w", options=options or {}) as container:
         stream = container.add_stream(codec, rate=25)
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pixels
-        stream.options = codec_options or {}
-        if aspect:
-            stream.codec_context.sample_aspect_ratio = aspect
-        for name, value in (colours or {}).items():
-            setattr(stream.codec_context, name, value)
         if rotation:
             stream.set_display_rotation(rotation)
         if times:

@@ -117,7 +117,7 @@ class Metrics(Section):
         False, description="also measure labels and metrics against AnnyHeads' truth: preprocess_check and validity"
     )
     structure: list[str] = Field(
-        [], description="methods of the run whose depth and dense correspondence are measured on AnnyHeads"
+        [], description="tri-plane methods of the run whose depth and dense correspondence are measured on AnnyHeads"
     )
 
 

@@ -1,4 +1,4 @@
-"""`thedit structure`: what a method has learned inside."""
+"""`thedit structure`: what a tri-plane model has learned inside."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,8 +14,7 @@ def register(app: typer.Typer) -> None:
 
 
 def structure(
-    config: ConfigFile,
-    method: Annotated[str, typer.Option(help="name of a method's spec: one with tri-planes, or one that warps")],
+    config: ConfigFile, method: Annotated[str, typer.Option(help="name of a tri-plane method's spec")]
 ) -> None:
     """Measure depth, dense correspondence and disentanglement on AnnyHeads: results/RUN/structure/METHOD.parquet."""
     from thedit.config import load

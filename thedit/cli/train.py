@@ -1,7 +1,7 @@
 """`thedit train` and `thedit export`: from shards to weights, and to weights that can be given away."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -18,9 +18,8 @@ def register(app: typer.Typer) -> None:
 def train(
     config: ConfigFile,
     method: MethodName,
-    resume: Annotated[
-        Literal["anyway", "restart"] | None,
-        typer.Option(help="where other code wrote the checkpoint: go on from it anyway; restart: begin anew"),
+    init: Annotated[
+        Path | None, typer.Option(help="weights of the same model to begin with, to go on with other videos")
     ] = None,
 ) -> None:
     """Train a method, or go on where an interrupted training stopped: results/RUN/methods/METHOD/.
@@ -32,7 +31,7 @@ def train(
     from thedit.training.loop import train
 
     settings = load(config)
-    train(settings, method, layout.shards(settings), layout.weights(settings, method).parent, resume)
+    train(settings, method, layout.shards(settings), layout.weights(settings, method).parent, init)
 
 
 def export(

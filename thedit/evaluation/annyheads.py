@@ -22,7 +22,6 @@ from thedit.heads.shading import LABELS
 from thedit.metrics.measure import Measurer
 from thedit.metrics.run import Frames, TrueFrames
 from thedit.metrics.validity import Sample
-from thedit.shards.surface import Surface, look
 
 FRAMES_PER_CLIP = 25
 NO_HEAD = [LABELS["background"], LABELS["clothes"]]
@@ -125,13 +124,6 @@ class TruePictures:
         with atomic(path) as sibling:
             np.savez_compressed(sibling, **asdict(rendered))
         return rendered
-
-    def surface(self, rows: pd.DataFrame, cells: int) -> Surface:
-        """What the true pictures of rows of one pair show in ``cells`` x ``cells`` cells."""
-        identity = self._labels.labels(rows["source_row"].to_numpy()[:1], "identity")[0]
-        expression = self._labels.labels(rows["driver_row"].to_numpy(), "expression")
-        whole = torch.tensor([0.0, 0.0, 1.0]).expand(len(rows), 3)
-        return look(self.render(rows), self.cameras(rows), expression, identity, whole, cells)
 
     def _key(self, rows: pd.DataFrame) -> str:
         """Changes with the rows, the data set and the code that renders it."""

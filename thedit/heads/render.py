@@ -1,8 +1,9 @@
 """Renders a whole data set with several processes, on the GPUs if there are any; finished clips are kept."""
 
 from collections.abc import Iterator
-from concurrent.futures import as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import groupby
+from multiprocessing import get_context
 from pathlib import Path
 
 from tqdm import tqdm
@@ -10,8 +11,7 @@ from tqdm import tqdm
 from thedit.config import Heads
 from thedit.heads import croissant
 from thedit.heads.dataset import SPLITS, Clip, Split, clips, fingerprint, finished, record, write_sheet
-from thedit.processes import take_turns_on_gpus
-from thedit.workers import Workers
+from thedit.processes import die_with_parent, take_turns_on_gpus
 
 
 def render(heads: Heads, out: str | Path, assets: str | Path, jobs: int, splits: tuple[Split, ...] = SPLITS) -> None:
@@ -33,7 +33,9 @@ def _run(tasks: list[list[Clip]], heads: Heads, folder: Path, assets: Path, key:
         return
     import torch
 
-    with Workers(min(jobs, max(len(tasks), 1)), _start, heads, assets, torch.cuda.device_count()) as pool:
+    # Spawned, not forked: warp's and torch's threads don't survive a fork.
+    context, gpus = get_context("spawn"), torch.cuda.device_count()
+    with ProcessPoolExecutor(min(jobs, max(len(tasks), 1)), context, _start, (heads, assets, gpus)) as pool:
         futures = [pool.submit(_person, task, heads, folder, key) for task in tasks]
         try:
             yield from (future.result() for future in as_completed(futures))
@@ -49,6 +51,7 @@ def _start(heads: Heads, assets: Path, gpus: int) -> None:
     """Prepare a worker: the processes are the parallelism."""
     import torch
 
+    die_with_parent()
     take_turns_on_gpus(gpus)
     torch.set_num_threads(1)
     _prepare(heads, assets)

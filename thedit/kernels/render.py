@@ -41,14 +41,6 @@ class Rendering(NamedTuple):
     depth: Tensor  # (B, M), expected distance along the ray, counting what passes through as ``far``
     opacity: Tensor  # (B, M) in [0, 1]
 
-    def distance(self, far: float, least: float = 0.02) -> Tensor:
-        """Expected distance (B, M) of what stops the light, without what passes through; 0 where nothing does.
-
-        ``far`` is that of `render`; an opacity under ``least`` counts as ``least``.
-        """
-        stopped = self.depth - (1 - self.opacity) * far
-        return stopped / self.opacity.clamp(min=least)
-
 
 def render(
     planes: Tensor,
@@ -142,9 +134,41 @@ def sample_distances(
     fine: int,
     noise: Tensor | None = None,
 ) -> Tensor:
-    """Ascending distances (B, M, coarse + fine) of the samples of `render`, with one more, where the ray leaves, last.
+    """Ascending distances (B, M, coarse + fine) of the samples of `render`, and at last where the ray leaves."""
+    first, second, leave = _distances(planes, decoder, origins, directions, near, far, coarse, fine, noise)
+    return torch.cat([torch.cat([first, second], dim=-1).sort(-1).values, leave], dim=-1)
 
-    The fine samples follow the inverse of the piecewise constant distribution that the coarse samples' weights give.
+
+def importance_distances(
+    planes: Tensor,
+    decoder: Decoder,
+    origins: Tensor,
+    directions: Tensor,
+    near: float,
+    far: float,
+    coarse: int,
+    fine: int,
+    noise: Tensor | None = None,
+) -> Tensor:
+    """As `sample_distances`, but the stratified samples only say where to look: (B, M, fine + 1)."""
+    _, second, leave = _distances(planes, decoder, origins, directions, near, far, coarse, fine, noise)
+    return torch.cat([second, leave], dim=-1)
+
+
+def _distances(
+    planes: Tensor,
+    decoder: Decoder,
+    origins: Tensor,
+    directions: Tensor,
+    near: float,
+    far: float,
+    coarse: int,
+    fine: int,
+    noise: Tensor | None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Ascending distances of stratified (B, M, coarse) and of importance samples (B, M, fine), and the end (B, M, 1).
+
+    The importance samples follow the inverse of the piecewise constant distribution that the others' weights give.
     """
     batch, rays = origins.shape[:2]
     if noise is None:
@@ -153,18 +177,16 @@ def sample_distances(
     width = ((leave - enter) / coarse).unsqueeze(-1)  # (B, M, 1)
     enter, leave = enter.unsqueeze(-1), leave.unsqueeze(-1)
     steps = torch.arange(coarse, device=origins.device)
-    distances = enter + width * (steps + noise[..., :coarse])  # (B, M, coarse)
-    if fine:
-        points = _along(origins, directions, distances)
-        sigma = density(planes, decoder, points).view(batch, rays, coarse)
-        weights = _weights(sigma, width) + SMALLEST_WEIGHT
-        cumulative = weights.cumsum(-1)
-        targets = (torch.arange(fine, device=origins.device) + noise[..., coarse:]) / fine * cumulative[..., -1:]
-        interval = torch.searchsorted(cumulative, targets, right=True).clamp(max=coarse - 1)  # (B, M, fine)
-        weight = weights.gather(-1, interval)
-        inside = ((targets - cumulative.gather(-1, interval)) / weight + 1).clamp(0, 1)
-        distances = torch.cat([distances, enter + width * (interval + inside)], dim=-1).sort(-1).values
-    return torch.cat([distances, leave], dim=-1)
+    first = enter + width * (steps + noise[..., :coarse])  # (B, M, coarse)
+    if not fine:
+        return first, first[..., :0], leave
+    sigma = density(planes, decoder, along(origins, directions, first)).view(batch, rays, coarse)
+    weights = contributions(sigma, width) + SMALLEST_WEIGHT
+    cumulative = weights.cumsum(-1)
+    targets = (torch.arange(fine, device=origins.device) + noise[..., coarse:]) / fine * cumulative[..., -1:]
+    interval = torch.searchsorted(cumulative, targets, right=True).clamp(max=coarse - 1)  # (B, M, fine)
+    inside = ((targets - cumulative.gather(-1, interval)) / weights.gather(-1, interval) + 1).clamp(0, 1)
+    return first, enter + width * (interval + inside), leave
 
 
 def composite(
@@ -172,11 +194,11 @@ def composite(
 ) -> Rendering:
     """Composite samples at distances (B, M, S + 1); the last distance only ends the last sample's interval."""
     batch, rays, samples = *origins.shape[:2], distances.shape[-1] - 1
-    points = _along(origins, directions, distances[..., :-1])
+    points = along(origins, directions, distances[..., :-1])
     hidden = functional.softplus(functional.linear(sample_planes(planes, points), decoder.weight1, decoder.bias1))
     decoded = functional.linear(hidden, decoder.weight2, decoder.bias2).view(batch, rays, samples, -1)
     sigma = functional.softplus(decoded[..., 0])
-    weights = _weights(sigma, distances.diff(dim=-1))  # (B, M, S)
+    weights = contributions(sigma, distances.diff(dim=-1))  # (B, M, S)
     colours = torch.sigmoid(decoded[..., 1:]) * 1.002 - 0.001  # (B, M, S, O)
     features = (weights.unsqueeze(-2) @ colours).squeeze(-2)
     opacity = weights.sum(-1)
@@ -184,12 +206,12 @@ def composite(
     return Rendering(features, depth, opacity)
 
 
-def _along(origins: Tensor, directions: Tensor, distances: Tensor) -> Tensor:
+def along(origins: Tensor, directions: Tensor, distances: Tensor) -> Tensor:
     """Points (B, M * S, 3) at distances (B, M, S) along rays (B, M, 3)."""
     return (origins.unsqueeze(2) + distances.unsqueeze(-1) * directions.unsqueeze(2)).flatten(1, 2)
 
 
-def _weights(sigma: Tensor, lengths: Tensor) -> Tensor:
+def contributions(sigma: Tensor, lengths: Tensor) -> Tensor:
     """What each sample (..., S) contributes: its opacity times the transmittance before it."""
     thickness = sigma * lengths
     before = thickness.cumsum(-1) - thickness

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from thedit.config import Section
-from thedit.methods.geometry import Geometry
 from thedit.methods.motion import Motion
 from thedit.shards.batch import FrameBatch, TrainBatch
 
@@ -24,6 +23,12 @@ class Method(nn.Module):
     camera_control: ClassVar[bool] = True
     linear: ClassVar[bool] = False
     """Whether its motion is a linear code over bases: `drive` is `show` of `motion_of`."""
+    several: ClassVar[bool] = False
+    """Whether K times as many sources as driving frames are taken as K pictures of each person, one after the other."""
+    any_size: ClassVar[bool] = False
+    """Whether sources may be larger than the size that it was built for; its pictures then are as large as they."""
+    anew: ClassVar[tuple[str, ...]] = ()
+    """How the names of parameters begin that a training from given weights does not take from them."""
     schema: ClassVar[type[Section]] = Section
     """Options that a file of weights may set; none unless a method declares them."""
 
@@ -43,6 +48,15 @@ class Method(nn.Module):
         """Parts whose layers torch.compile may fuse in training: those that a step calls, and that it can trace."""
         return []
 
+    @property
+    def doubles(self) -> float:
+        """Share of the training pairs that somebody else drives who does the same, where the data have such people."""
+        return 0.0
+
+    def objections(self, source: FrameBatch) -> list[str]:
+        """Why each of B sources cannot be animated, to be said to a user; empty where it can."""
+        return [""] * len(source)
+
     def built(self) -> dict[str, Any]:
         """Options that build this method again, whatever its preset may become; none for one that takes none."""
         return {}
@@ -58,10 +72,6 @@ class Method(nn.Module):
         driving: B frames; camera (B, 25) -> pictures (B, 3, S, S), RGB in [-1, 1]. A method without camera control
         ignores ``camera`` and shows the driver's view.
         """
-
-    def geometry(self, code: Any, driving: FrameBatch, camera: Tensor) -> Geometry:
-        """What the pictures of `drive` show, as far as the method knows it."""
-        return Geometry()
 
     def motion_of(self, code: Any, driving: FrameBatch) -> Motion:
         """How ``driving`` (B frames) moves the sources of ``code``; of a method that is `linear`."""

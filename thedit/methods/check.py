@@ -8,10 +8,12 @@ from torch import Tensor
 
 from thedit import camera
 from thedit.errors import UserError
+from thedit.heads.assets import LABELS
 from thedit.methods import registry
 from thedit.methods.base import Method
 from thedit.methods.external import External
 from thedit.shards.batch import PARTS, FrameBatch, TrainBatch
+from thedit.shards.surface import Surface
 
 
 def check(name: str, preset: str = "tiny", size: int = 64) -> list[str]:
@@ -52,13 +54,29 @@ def frames(count: int, size: int, seed: int = 0, person: int = 0) -> FrameBatch:
     pose = camera.orbit(40 * (yaw.flatten() - 0.5), 40 * (pitch.flatten() - 0.5))
     expression = torch.zeros(count, 52)
     expression[:, 0] = mouth.flatten()
+    labels = camera.label(pose, camera.intrinsics())
     return FrameBatch(
         image=image.contiguous(),
         parts=parts.to(torch.uint8).unsqueeze(1),
-        camera=camera.label(pose, camera.intrinsics()),
+        camera=labels,
         landmarks=torch.full((count, 68, 2), 0.5),
         expression=expression,
         identity=torch.zeros(count, 8),
+        surface=_surface(face[:, ::4, ::4] > 0.5, labels, expression),
+    )
+
+
+def _surface(head: Tensor, labels: Tensor, expression: Tensor) -> Surface:
+    """Cells (B, G, G) of a head that is all hair: a flat piece of it at the camera's usual distance."""
+    return Surface(
+        label=torch.where(head, LABELS["hair"], LABELS["background"]).to(torch.uint8),
+        triangle=torch.full_like(head, -1, dtype=torch.int32),
+        weights=torch.zeros(*head.shape, 2),
+        distance=torch.where(head, camera.RADIUS, 0.0),
+        camera=labels,
+        expression=expression,
+        identity=torch.zeros(len(head), 8),
+        mirrored=torch.zeros(len(head), dtype=torch.bool),
     )
 
 

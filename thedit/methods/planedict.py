@@ -10,7 +10,6 @@ from torch.nn import functional
 from thedit.methods import augment, view
 from thedit.methods.base import Method
 from thedit.methods.features import face_embedding, perceptual
-from thedit.methods.geometry import Geometry
 from thedit.methods.motion import Motion
 from thedit.model.encoder import Encoder
 from thedit.model.network import Codes, Network, Pictures
@@ -22,6 +21,8 @@ from thedit.shards.combine import combine
 
 SMOOTHNESS_POINTS = 500
 SMOOTHNESS_DISTANCE = 0.004
+FRAMING = 0.02
+"""By how much the unposed view is moved and scaled at random, of its side."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class PlaneDict(Method):
 
     def __init__(self, preset: str, size: int, **options: Any):
         super().__init__()
+        self.build(preset, size, options)
+        self.unposed = view.Unposed(size) if self.options.driving_view == "unposed" else None
+
+    def build(self, preset: str, size: int, options: dict[str, Any]) -> None:
+        """Set `options` and `network`."""
         self.options = resolve(preset, options)
         self.network = Network(size, self.options)
 
@@ -67,6 +73,8 @@ class PlaneDict(Method):
 
     def _driving_view(self, driving: FrameBatch) -> Tensor:
         """What tells the motion of frames: pictures (B, 3, S, S) in [-1, 1]."""
+        if self.unposed is not None:
+            return self.unposed(driving)
         return view.face(driving) if self.options.driving_view == "face" else driving.image
 
     def drive(self, code: Source, driving: FrameBatch, camera: Tensor) -> Tensor:
@@ -84,16 +92,11 @@ class PlaneDict(Method):
         style = torch.cat([code.codes.identity, motion.style], dim=1)
         return self.network.view(planes, style, camera).full.clamp(-1, 1)
 
-    def geometry(self, code: Source, driving: FrameBatch, camera: Tensor) -> Geometry:
-        """How far away the rendered picture's pixels are."""
-        planes = self.network.displaced(code.planes, self.motion_of(code, driving).factors)
-        return Geometry(distance=self.network.renderer.distance(planes, camera, self.options.neural_size))
-
     def losses(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:
         """The weighted losses of step ``step``: of pairs from one person, or every so often of two people."""
         if self._crosses(step):
             return self._cross_identity(batch.source, batch.other, step)
-        return self._same_identity(batch.source, batch.target, step)
+        return self._same_identity(batch, step)
 
     def capture_key(self, step: int) -> tuple[bool, int]:
         """Whether the step is cross-identity, and the side of the rendered picture."""
@@ -107,13 +110,13 @@ class PlaneDict(Method):
         every = self.options.cross_every
         return every > 0 and step % every == every - 1
 
-    def _same_identity(self, source: FrameBatch, target: FrameBatch, step: int) -> dict[str, Tensor]:
+    def _same_identity(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:
         """The source, moved as the target, must be the target; some targets are the source itself."""
-        o = self.options
+        o, source = self.options, batch.source
         alone = round(o.reconstruction * len(source))
-        target = _replace_first(target, source, alone)
+        target = replace_first(batch.target, source, alone)
         codes, target_codes = self._encode_both(source, target)
-        planes, pictures = self._forward(codes, source.camera, target_codes.motion, target.camera, step)
+        planes, pictures = self._forward(codes, source, target_codes.motion, target.camera, step)
         error = (pictures.full - target.image).abs()  # (B, 3, S, S)
         small = functional.interpolate(target.image, pictures.rendered.shape[-2:], mode="area")
         inside = target.parts > PARTS["face"]  # (B, 1, S, S)
@@ -124,7 +127,7 @@ class PlaneDict(Method):
             "identity": o.identity * (codes.identity - target_codes.identity).abs().mean(),
         }
         if o.shared_motion:
-            losses["shared_motion"] = o.shared_motion * _shared(codes.motion[alone:], target_codes.motion[alone:])
+            losses["shared_motion"] = o.shared_motion * shared(codes.motion[alone:], target_codes.motion[alone:])
         if o.perceptual:
             losses["perceptual"] = o.perceptual * perceptual(pictures.full, target.image)
         return losses
@@ -133,7 +136,7 @@ class PlaneDict(Method):
         """The source, moved as somebody else, must keep its identity; there is no true picture."""
         o = self.options
         codes, other_codes = self._encode_both(source, other)
-        planes, pictures = self._forward(codes, source.camera, other_codes.motion, other.camera, step)
+        planes, pictures = self._forward(codes, source, other_codes.motion, other.camera, step)
         again = self.network.encode(pictures.full).identity
         losses = {
             "cross_code": o.cross_code * (again - codes.identity).abs().mean(),
@@ -151,7 +154,7 @@ class PlaneDict(Method):
         """Codes of both frames; where motion is read in other pictures, they are encoded too."""
         pictures = [source.image, driving.image]
         if self.options.augment_driving:
-            pictures += [augment.driving(self._driving_view(frames)) for frames in (source, driving)]
+            pictures += [self._changed_view(frames) for frames in (source, driving)]
         elif self.options.driving_view != "picture":
             pictures += [self._driving_view(frames) for frames in (source, driving)]
         codes, b = self.network.encode(torch.cat(pictures)), len(source)
@@ -159,14 +162,21 @@ class PlaneDict(Method):
         maps = {side: features[:b] for side, features in codes.maps.items()}
         return Codes(identity[:b], motion[:b], maps), Codes(identity[b:], motion[b:], {})
 
+    def _changed_view(self, driving: FrameBatch) -> Tensor:
+        """`_driving_view` with what may not tell the motion changed at random."""
+        if self.unposed is None:
+            return augment.driving(self._driving_view(driving))
+        seen = self.unposed(driving, FRAMING)  # scaling it by more would hide the expression
+        return augment.draw_colours(len(seen), seen.device)(seen)
+
     def _forward(
-        self, codes: Codes, taken: Tensor, driving: Tensor, camera: Tensor, step: int
+        self, codes: Codes, source: FrameBatch, driving: Tensor, camera: Tensor, step: int
     ) -> tuple[Tensor, Pictures]:
-        """Planes and pictures of sources, taken by cameras (B, 25), in the driving motion (B, M)."""
+        """Planes and pictures of sources in the driving motion (B, M), seen by cameras (B, 25)."""
         motion = self.network.condition(codes.motion, driving)
         if self.options.motion_dropout:
             motion = motion * (torch.rand(len(motion), 1, device=motion.device) >= self.options.motion_dropout)
-        planes = self.network.planes(self.network.still(codes, taken), motion)
+        planes = self.network.planes(self.network.still(codes, source.camera), motion)
         size = self.network.neural_size(step)
         style = torch.cat([codes.identity, motion], dim=1)
         return planes, self.network.view(planes, style, camera, size, jitter=True)
@@ -180,12 +190,12 @@ class PlaneDict(Method):
         return functional.mse_loss(here, there)
 
 
-def _replace_first(target: FrameBatch, source: FrameBatch, count: int) -> FrameBatch:
+def replace_first(target: FrameBatch, source: FrameBatch, count: int) -> FrameBatch:
     """``target`` with its first ``count`` frames replaced by those of ``source``."""
     return combine(lambda new, kept: torch.cat([new[:count], kept[count:]]), source, target)
 
 
-def _shared(first: Tensor, second: Tensor) -> Tensor:
+def shared(first: Tensor, second: Tensor) -> Tensor:
     """The share of the variance of codes that two frames (B, M) of each of B people have in common, mean over M.
 
     What two frames of a person have in common is who it is, not what it does. In expectation in [0, 1].

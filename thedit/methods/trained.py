@@ -23,18 +23,8 @@ class Facts(Section):
     preset: str
     size: Positive
     options: Json[dict[str, Any]]
-    preprocess: Json[Preprocess] | None = None
-    landmarks: Landmarks = "dlib-68"
-    pose: Landmarks = "annyheads"
-
-    @property
-    def preprocessing(self) -> Preprocess:
-        """Of the training; weights older than their section name two networks, and the rest was as it is by default.
-
-        Cameras are fitted whatever the training's were: a user's pictures have no truth.
-        """
-        known = self.preprocess or Preprocess(size=self.size, landmarks=self.landmarks, pose=self.pose)
-        return known.model_copy(update={"camera": "fitted", "size": self.size})
+    landmarks: Landmarks
+    pose: Landmarks
 
 
 def load(path: Path) -> tuple[Method, Preprocess]:
@@ -64,7 +54,7 @@ def load(path: Path) -> tuple[Method, Preprocess]:
     _check_shapes(path, expected)
     method = spec.build(facts.preset, facts.size)
     fill(method, path)
-    return ready(method), facts.preprocessing
+    return ready(method), Preprocess(size=facts.size, landmarks=facts.landmarks, pose=facts.pose)
 
 
 def fill(method: Method, path: Path) -> None:
@@ -78,6 +68,32 @@ def fill(method: Method, path: Path) -> None:
     except RuntimeError as error:
         reason = textwrap.shorten(str(error), 200)
         raise UserError(f"{path}: does not fit the method ({reason}); train again with this configuration.") from error
+
+
+def begin(method: Method, path: Path) -> None:
+    """Let ``method`` begin its training with weights of the same class, preset and size, `Method.anew` left out.
+
+    Raises `UserError` when they are missing, damaged, or of something else.
+    """
+    with opened(path) as file:
+        kind = (file.metadata() or {}).get("method", "")
+        tensors = {name: file.get_tensor(name) for name in file.keys() if not name.startswith(method.anew)}
+    if kind not in registry.names() or registry.find(kind).load_class() is not type(method):
+        raise UserError(
+            f"--init: {path}: holds weights of '{kind or 'no method'}', from which no {type(method).__name__} can "
+            "begin; choose weights of the same model."
+        )
+    own = {name: value for name, value in method.state_dict().items() if not name.startswith(method.anew)}
+    shapes = {
+        name: [list(part[name].shape) if name in part else None for part in (tensors, own)] for name in tensors | own
+    }
+    if wrong := [name for name, (given, wanted) in shapes.items() if given != wanted]:
+        given, wanted = shapes[wrong[0]]
+        raise UserError(
+            f"--init: {path}: {wrong[0]} has shape {given}, not {wanted}; choose weights of the same preset, size and "
+            "parts, or correct train.preset."
+        )
+    method.load_state_dict(tensors, strict=False)
 
 
 def ready(method: Method) -> Method:

@@ -22,7 +22,7 @@ class Codes(NamedTuple):
 
     identity: Tensor  # (B, identity_code)
     motion: Tensor  # (B, motion_code)
-    maps: dict[int, Tensor]  # feature maps (B, C, side, side) by side, `Options.identity_maps` of them
+    maps: dict[int, Tensor]  # feature maps (B, C, side, side) by side
 
 
 class Pictures(NamedTuple):
@@ -32,22 +32,22 @@ class Pictures(NamedTuple):
     rendered: Tensor  # (B, 3, n, n)
 
 
-class Network(nn.Module):
-    """Encoder, canonical planes, identity generator, plane dictionary, renderer, super-resolution.
+class PlaneNetwork(nn.Module):
+    """Encoder, canonical planes, identity generator, plane dictionary: from pictures to the tri-planes of a frame.
 
-    The tri-planes of a frame are P_c + dP_id(identity) + dP_m(motion): what all people share, what makes this person,
-    what this person does. Raises `UserError` for sizes that do not fit together.
+    These are P_c + dP_id(identity) + dP_m(motion): what all people share, what makes this person, what this person
+    does. ``kept`` are sides of the encoder's maps that are handed out beside those that are lifted. Raises `UserError`
+    for sizes that do not fit together.
     """
 
-    def __init__(self, size: int, options: Options):
+    def __init__(self, size: int, options: Options, kept: tuple[int, ...] = ()):
         super().__init__()
         _check(size, options)
         o = self.options = options
         self.size = size
         channels = 3 * o.plane_channels
-        code = o.identity_code + o.motion_code
         sides = _map_sides(size, o)
-        self.encoder = Encoder(size, code, o.encoder_width, o.limit, sides)
+        self.encoder = Encoder(size, o.identity_code + o.motion_code, o.encoder_width, o.limit, (*sides, *kept))
         self.identity = Synthesis(o.identity_code, channels, o.plane_size, o.width, o.limit)
         self.lift = nn.ModuleDict({str(n): Lift(self.encoder.channels[n], self.identity.channels[n], n) for n in sides})
         planes = torch.randn(1, channels, o.plane_size, o.plane_size)
@@ -56,14 +56,10 @@ class Network(nn.Module):
         self.motion: PlaneDictionary | FreePlanes
         if o.dictionary:
             self.motion = PlaneDictionary(
-                o.motion_code, channels, o.bases, o.grid, o.plane_size, o.width, o.limit, o.orthogonal
+                o.condition, channels, o.bases, o.grid, o.plane_size, o.width, o.limit, o.orthogonal
             )
         else:
-            self.motion = FreePlanes(o.motion_code, channels, o.grid, o.plane_size, o.width, o.limit)
-        self.renderer = Renderer(o.plane_channels, o.hidden, o.coarse, o.fine)
-        self.super_resolution = (
-            SuperResolution(o.plane_channels, code, o.neural_size, size, o.super_widths) if o.super_resolution else None
-        )
+            self.motion = FreePlanes(o.condition, channels, o.grid, o.plane_size, o.width, o.limit)
 
     def encode(self, image: Tensor) -> Codes:
         """Pictures (B, 3, S, S) in [-1, 1] -> identity and motion codes, and maps."""
@@ -73,12 +69,14 @@ class Network(nn.Module):
 
     def still(self, source: Codes, labels: Tensor) -> Tensor:
         """P_c + dP_id (B, 3F, R, R): a person's planes before any motion, of a picture taken by cameras (B, 25)."""
-        lifted = {side: self.lift[str(side)](features, labels) for side, features in source.maps.items()}
+        lifted = {int(side): lift(source.maps[int(side)], labels) for side, lift in self.lift.items()}
         planes = self.identity(source.identity, lifted)
         return planes if self.canonical is None else planes + self.canonical
 
     def condition(self, source: Tensor, driving: Tensor) -> Tensor:
-        """The motion code (B, M) that drives, of the source's and the driver's."""
+        """What drives (B, `Options.condition`), of the source's and the driver's motion codes (B, M)."""
+        if self.options.motion_condition == "both":
+            return torch.cat([driving, source], dim=1)
         return driving if self.fusion is None else self.fusion(source, driving).float()
 
     def planes(self, still: Tensor, motion: Tensor) -> Tensor:
@@ -89,25 +87,6 @@ class Network(nn.Module):
         """Planes (B, 3, F, R, R) of a person (B, 3F, R, R), moved by the bases times ``factors``."""
         return (still + self.motion.combine(factors)).unflatten(1, (3, -1))
 
-    def view(
-        self,
-        planes: Tensor,
-        style: Tensor,
-        labels: Tensor,
-        neural_size: int | None = None,
-        jitter: bool = False,
-    ) -> Pictures:
-        """Planes (B, 3, F, R, R) seen by cameras (B, 25); ``style`` (B, identity_code + motion_code) modulates the
-        super-resolution, ``jitter`` is for training."""
-        n = neural_size or self.options.neural_size
-        features = self.renderer(planes, labels, n, jitter).float()  # (B, F, n, n)
-        rendered = 2 * features[:, :3] - 1
-        if self.super_resolution is None:
-            return Pictures(_resize(rendered, self.size), rendered)
-        low = _resize(features, self.options.neural_size)
-        full = self.super_resolution(low, 2 * low[:, :3] - 1, style)
-        return Pictures(full, rendered)
-
     def neural_size(self, step: int) -> int:
         """Side of the rendered picture at an optimiser step: grows in steps of 8 pixels."""
         o = self.options
@@ -116,7 +95,41 @@ class Network(nn.Module):
         return o.neural_start + (o.neural_size - o.neural_start) * step // o.growth // 8 * 8
 
 
-def _resize(x: Tensor, size: int) -> Tensor:
+class Network(PlaneNetwork):
+    """The published network: the tri-planes of a frame, rendered to features and enlarged."""
+
+    def __init__(self, size: int, options: Options):
+        super().__init__(size, options)
+        o = options
+        self.renderer = Renderer(o.plane_channels, o.hidden, o.coarse, o.fine)
+        style = o.identity_code + o.condition
+        self.super_resolution = (
+            SuperResolution(o.plane_channels, style, o.neural_size, size, o.super_widths)
+            if o.super_resolution
+            else None
+        )
+
+    def view(
+        self,
+        planes: Tensor,
+        style: Tensor,
+        labels: Tensor,
+        neural_size: int | None = None,
+        jitter: bool = False,
+    ) -> Pictures:
+        """Planes (B, 3, F, R, R) seen by cameras (B, 25); ``style`` (B, identity_code + condition) modulates the
+        super-resolution, ``jitter`` is for training."""
+        n = neural_size or self.options.neural_size
+        features = self.renderer(planes, labels, n, jitter).float()  # (B, F, n, n)
+        rendered = 2 * features[:, :3] - 1
+        if self.super_resolution is None:
+            return Pictures(resize(rendered, self.size), rendered)
+        low = resize(features, self.options.neural_size)
+        full = self.super_resolution(low, 2 * low[:, :3] - 1, style)
+        return Pictures(full, rendered)
+
+
+def resize(x: Tensor, size: int) -> Tensor:
     """Bilinear resize (B, C, H, H) -> (B, C, size, size)."""
     return x if x.shape[-1] == size else nn.functional.interpolate(x, size=(size, size), mode="bilinear")
 

@@ -18,8 +18,10 @@ class Options(Section):
         0, description="how many of the encoder's feature maps the identity planes are made of, the finest that fit"
     )
     motion_code: Positive = Field(512, description="numbers of the motion code")
-    motion_condition: Literal["driving", "fused"] = Field(
-        "driving", description="driving: the driver's motion code alone; fused: it is first fused with the source's"
+    motion_condition: Literal["driving", "fused", "both"] = Field(
+        "driving",
+        description="driving: the driver's motion code alone; fused: it is first fused with the source's; both: one "
+        "beside the other",
     )
 
     encoder_width: Positive = Field(16384, description="encoder channels times the side of the feature map")
@@ -44,9 +46,10 @@ class Options(Section):
     super_widths: tuple[Positive, Positive] = Field((128, 64), description="channels of those two blocks")
 
     reconstruction: Share = Field(0.5, description="share of the pairs that are driven by the source itself")
-    driving_view: Literal["picture", "face"] = Field(
+    driving_view: Literal["picture", "face", "unposed"] = Field(
         "picture",
-        description="where the driver's motion is read: in the whole picture, or in the face alone, without hair",
+        description="where the driver's motion is read: in the whole picture, in the face alone, without hair, or in "
+        "the face as seen from the front",
     )
     augment_driving: bool = Field(
         False, description="change colour, scale and place of the driving picture, so that identity cannot leak from it"
@@ -68,6 +71,11 @@ class Options(Section):
     cross_code: NonNegative = Field(10.0, description="weight of L1 between re-encoded and source identity code")
     cross_triplet: NonNegative = Field(1.0, description="weight of the triplet loss on the identity code")
     cross_face: NonNegative = Field(50.0, description="weight of L1 between frozen face embeddings")
+
+    @property
+    def condition(self) -> int:
+        """Numbers of what drives the motion planes."""
+        return self.motion_code * (2 if self.motion_condition == "both" else 1)
 
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -70,7 +70,8 @@ class Head(nn.Module):
         """Vertices (B, V, 3) of the heads in ``surface``, in the mirror if they are seen there."""
         mirrored = surface.mirrored[:, None]
         expression = torch.where(mirrored, surface.expression[:, self.other_side], surface.expression)
-        vertices = (self.mean + surface.identity @ self.identity + expression @ self.actions).unflatten(1, (-1, 3))
+        identity = surface.identity @ self.identity[: surface.identity.shape[1]]  # fewer leave the others at zero
+        vertices = (self.mean + identity + expression @ self.actions).unflatten(1, (-1, 3))
         return torch.where(mirrored[..., None], vertices * vertices.new_tensor([-1.0, 1.0, 1.0]), vertices)
 
     def corners(self, vertices: Tensor, triangle: Tensor) -> Tensor:

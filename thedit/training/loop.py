@@ -4,7 +4,7 @@ import copy
 import json
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +13,8 @@ from tqdm import tqdm
 from thedit import provenance
 from thedit.config import Config, Train, digest
 from thedit.errors import UserError
-from thedit.methods import registry
+from thedit.files import sha256
+from thedit.methods import registry, trained
 from thedit.methods.base import Method
 from thedit.methods.capture import Capture
 from thedit.methods.registry import Spec
@@ -29,45 +30,41 @@ from thedit.training.log import Log, check
 
 PREVIEW_PAIRS = 6
 FLUSH_EVERY = 20
-NAMED = 3  # of the modules that changed since a checkpoint was written
-Resume = Literal["anyway", "restart"]
 UNTIED = {"images", "accumulate", "checkpoint_every", "preview_every"}
 """Options of `Train` that may change between the stretches of one training."""
 
 
-def train(config: Config, name: str, shards: Path, folder: Path, resume: Resume | None = None) -> None:
+def train(config: Config, name: str, shards: Path, folder: Path, init: Path | None = None) -> None:
     """Train the method ``name`` on ``shards`` until ``config.train.images`` pairs are seen, and write ``folder``.
 
-    Resumes from the last checkpoint that the same method, data and options wrote there; the result is that of an
-    undisturbed run. Where other code wrote it, ``resume`` says whether to go on ``anyway``; None is a `UserError` that
-    names what changed. ``restart`` begins anew in any case. Batches do not depend on the number of processes.
+    ``init`` is a file of weights to begin with.
+
+    Resumes from the last checkpoint that the same method, code, data and options wrote there; the result is that of
+    an undisturbed run. Batches do not depend on the number of processes.
     """
     spec = registry.find(name)
     if not spec.trained:
         raise UserError(f"method {name}: has nothing to train; remove it from the command.")
     store = FrameStore(shards)
     with group() as processes:
-        Trainer(config, spec, store, folder, processes, resume).run()
+        Trainer(config, spec, store, folder, processes, init).run()
 
 
 class Trainer:
     """State of a training: everything that a checkpoint keeps, and how one step changes it."""
 
     def __init__(
-        self,
-        config: Config,
-        spec: Spec,
-        store: FrameStore,
-        folder: Path,
-        processes: Group,
-        resume: Resume | None = None,
+        self, config: Config, spec: Spec, store: FrameStore, folder: Path, processes: Group, init: Path | None = None
     ):
         self.config, self.spec, self.store, self.folder, self.processes = config, spec, store, folder, processes
         self.options: Train = config.train
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
             self.method = spec.build(self.options.preset, store.size)
-        self.code = provenance.code(spec.module, __name__)
+        if init:
+            trained.begin(self.method, init)
+        self.begun_with = {"init_sha256": sha256(init)} if init else {}
+        self.identity = self._identity()
         self.method.to(processes.device)
         self.average = copy.deepcopy(self.method).eval().requires_grad_(False)
         self._kept, self._new = _values(self.average), _values(self.method)
@@ -81,8 +78,7 @@ class Trainer:
         self.capture = Capture(self._differentiate) if processes.device.type == "cuda" else None
         self.step, self.seconds = 0, 0.0
         self.rows: list[dict[str, float]] = []
-        if resume != "restart":
-            self._resume(anyway=resume == "anyway")
+        self._resume()
 
     @property
     def images(self) -> int:
@@ -92,7 +88,7 @@ class Trainer:
     def run(self) -> None:
         """Train to the end, then write the weights."""
         o, first = self.options, self.processes.first
-        sampler = PairSampler(self.store.index, o.batch, self.config.seed)
+        sampler = PairSampler(self.store.index, o.batch, self.config.seed, doubles=self.method.doubles)
         loader = iter(PairLoader(self.store, Share(sampler, self.processes), position=self.step))
         log = Log(self.folder, self.rows) if first else None
         bar = tqdm(total=o.images, initial=self.images, desc=f"train {self.spec.name}", unit="image", disable=not first)
@@ -157,7 +153,6 @@ class Trainer:
     def save(self) -> None:
         """Write the checkpoint."""
         state = {
-            "code": self.code,
             "step": self.step,
             "seconds": self.seconds,
             "rows": self.rows,
@@ -177,33 +172,33 @@ class Trainer:
 
     @property
     def _checkpoint(self) -> Path:
-        """Named by all that changes the training itself, but for its length and the code."""
-        options = self.options.model_dump(exclude=UNTIED)
-        data = sorted(digest(values) for values in self.store.provenance.values())
-        method = [self.spec.implementation, self.spec.options]
-        return self.folder / "checkpoints" / f"{digest([method, options, self.config.seed, data])}.pt"
+        return self.folder / "checkpoints" / f"{self.identity}.pt"
 
-    def _resume(self, anyway: bool) -> None:
+    def _resume(self) -> None:
         state = checkpoint.load(self._checkpoint)
         if state is None:
             return
-        if (changed := provenance.changed(state["code"], self.code)) and not anyway:
-            named = ", ".join(changed[:NAMED]) + (f" and {len(changed) - NAMED} more" if len(changed) > NAMED else "")
-            raise UserError(
-                f"{self._checkpoint}: was written before {named} changed; go on from its {state['step']} steps with "
-                "'thedit train --resume anyway', or begin anew with '--resume restart'."
-            )
         self.step, self.seconds, self.rows = state["step"], state["seconds"], state["rows"]
         self.method.load_state_dict(state["method"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
+
+    def _identity(self) -> str:
+        """Names the checkpoint: changes with anything that changes the training itself, but not with its length."""
+        options = self.options.model_dump(exclude=UNTIED)
+        data = sorted(digest(values) for values in self.store.provenance.values())
+        code = provenance.code_hash(self.spec.module, __name__)
+        return digest(
+            [self.spec.model_dump(mode="json"), options, self.config.seed, data, code, *self.begun_with.values()]
+        )
 
     def _metadata(self) -> dict[str, str]:
         facts: dict[str, Any] = {
             "method": self.spec.name,
             "preset": self.options.preset,
             "size": self.store.size,
-            "preprocess": self.config.data.preprocess.model_dump(mode="json"),
+            "landmarks": self.config.data.preprocess.landmarks,
+            "pose": self.config.data.preprocess.pose,
             "options": self.spec.options | self.method.built(),
             "images": self.images,
             "seconds": round(self.seconds, 1),
@@ -212,6 +207,7 @@ class Trainer:
             "code_version": provenance.code_version(),
             "device": provenance.device(),
             "processes": self.processes.size,
+            **self.begun_with,
         }
         return {key: value if isinstance(value, str) else json.dumps(value) for key, value in facts.items()}
 
