@@ -1,9 +1,13 @@
 """AED: does the result show the driver's expression? Distances of expression coefficients."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
+
+from thedit import camera
+from thedit.fitting.model import LandmarkModel
 
 # What opens and closes in a face: pairs of iBUG landmarks whose distances are averaged.
 OPENINGS = (
@@ -64,6 +68,32 @@ def centred(values: Tensor) -> Tensor:
     expressions of two people can be compared.
     """
     return values - values.nanmean(0)
+
+
+Distance = Callable[[Tensor, Tensor], Tensor]
+Centre = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def variants(
+    ours: Tensor, theirs: Tensor, model: LandmarkModel, centre: Centre
+) -> dict[str, tuple[Distance, Tensor, Tensor]]:
+    """Every variant of AED that is scored, and validated: its distance, and what it compares of two times (T, A).
+
+    Coefficients of two sets of frames, in millimetres on the mean head of ``model``; ``centre`` takes from both (T, D)
+    what their frames of a clip have in common (see `centred`).
+    """
+    first, second = (openings(one, model.mean, model.actions, camera.MILLIMETRES) for one in (ours, theirs))
+
+    def moved(x: Tensor, y: Tensor) -> Tensor:
+        return aed_landmarks(x, y, model.actions, camera.MILLIMETRES)
+
+    return {
+        **{name: (partial(aed, variant=name), ours, theirs) for name in AED},
+        "landmarks-mm": (moved, ours, theirs),
+        "landmarks-mm-centred": (moved, *centre(ours, theirs)),
+        "openings-mm": (aed, first, second),
+        "openings-mm-centred": (aed, *centre(first, second)),
+    }
 
 
 def _difference(prediction: Tensor, reference: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from thedit import camera
 from thedit.fitting import Fit, fit_clip
 from thedit.fitting.model import LandmarkModel
 from thedit.metrics import images
-from thedit.metrics.expression import AED, aed, aed_landmarks, centred, openings
+from thedit.metrics.expression import centred, variants
 from thedit.metrics.identity import csim
 from thedit.metrics.measure import Measured, Measurer
 from thedit.metrics.pair import Pair, Value, reason
@@ -85,36 +85,25 @@ def _motion(pair: Pair, measurer: Measurer, predictions: list[Measured], drivers
     fitted = (f"{landmarks.name}+fit", landmarks.sha256)
     model = landmarks.model
     ours, theirs = _fit(predictions, pair.requested, model), _fit(drivers, pair.driving, model)
-    expressions = _expressions(ours.expression, theirs.expression, model)
-    poses = {variant: apd(_pose(ours.camera), _pose(theirs.camera), variant) for variant in APD}
-    poses |= {f"{variant}@camera": apd(_pose(ours.camera), _pose(pair.requested), variant) for variant in APD}
-    direct = {}
+    coefficients = {fitted: (ours.expression, theirs.expression)}
     if blendshapes is not None:
         read, driven = (_stack([one.blendshapes for one in group]) for group in (predictions, drivers))
-        direct = {(variant, blendshapes.name, blendshapes.sha256): aed(read, driven, variant) for variant in AED}
+        coefficients[blendshapes.name, blendshapes.sha256] = read, driven
+    expressions = {
+        (variant, *backend): distance(first, second)
+        for backend, both in coefficients.items()
+        for variant, (distance, first, second) in variants(*both, model, _centred).items()
+    }
+    poses = {variant: apd(_pose(ours.camera), _pose(theirs.camera), variant) for variant in APD}
+    poses |= {f"{variant}@camera": apd(_pose(ours.camera), _pose(pair.requested), variant) for variant in APD}
     for frame, (prediction, driver) in enumerate(zip(predictions, drivers)):
         both = reason(pair, frame, prediction.found, driver.found, "driver")
         alone = reason(pair, frame, prediction.found, True, "driver")
-        for variant, values in expressions.items():
-            yield Value(frame, "aed", variant, *fitted, float(values[frame]), both)
+        for what, values in expressions.items():
+            yield Value(frame, "aed", *what, float(values[frame]), both)
         for variant, values in poses.items():
             why = alone if variant.endswith("@camera") else both
             yield Value(frame, "apd", variant, *fitted, float(values[frame]), why)
-        for what, values in direct.items():
-            yield Value(frame, "aed", *what, float(values[frame]), both)
-
-
-def _expressions(ours: Tensor, theirs: Tensor, model: LandmarkModel) -> dict[str, Tensor]:
-    """Every variant of AED (T,) of fitted coefficients (T, A)."""
-    millimetres = 1000 / camera.UNITS_PER_METRE
-    both = ours, theirs
-    open_ = [openings(one, model.mean, model.actions, millimetres) for one in both]
-    values = {variant: aed(*both, variant) for variant in AED}
-    values["landmarks-mm"] = aed_landmarks(*both, model.actions, millimetres)
-    values["landmarks-mm-centred"] = aed_landmarks(*_centred(*both), model.actions, millimetres)
-    values["openings-mm"] = aed(open_[0], open_[1])
-    values["openings-mm-centred"] = aed(*_centred(open_[0], open_[1]))
-    return values
 
 
 def _vectors(pair: Pair, measurer: Measurer, predictions: list[Measured], drivers: list[Measured]) -> Iterator[Value]:

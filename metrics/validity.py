@@ -5,9 +5,8 @@ the true coefficients. Pose: error in degrees of the fitted against the true cam
 of two frames tells whether they show one person. Intervals leave out one person at a time.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,19 +15,16 @@ import scipy.stats
 import torch
 
 from thedit import camera
-from thedit.fitting.model import landmark_model
 from thedit.metrics import statistics
 from thedit.metrics.backends import Backend
-from thedit.metrics.expression import AED, aed, aed_landmarks, centred, openings
+from thedit.metrics.expression import centred, variants
 from thedit.metrics.identity import csim
 from thedit.metrics.pose import apd
 from thedit.metrics.suite import Suite
 
 YAW_BINS = ((0, 15), (15, 30), (30, 45), (45, 60), (60, 90), (0, 30), (0, 90))
 FALSE_ACCEPTS = 0.01
-MILLIMETRES = 1000 / camera.UNITS_PER_METRE
 PAIRS = 100_000  # of two people; more of them would not tell more
-Variants = dict[str, tuple[Callable[[torch.Tensor, torch.Tensor], torch.Tensor], list[torch.Tensor]]]
 
 
 @dataclass(frozen=True)
@@ -156,30 +152,21 @@ def _pairs(sample: Sample, suite: Suite) -> Pairs:
 def _expressions(sample: Sample, first: np.ndarray, second: np.ndarray, suite: Suite) -> Iterator[Distances]:
     """Every variant of AED, from fitted coefficients and from a network's."""
     true = torch.from_numpy(sample.true_expression).double()
-    model = landmark_model()
+    clips = [sample.clip == clip for clip in np.unique(sample.clip)]
 
-    def within_clips(values: torch.Tensor) -> torch.Tensor:
-        result = values.clone()
-        for clip in np.unique(sample.clip):
-            result[sample.clip == clip] = centred(values[sample.clip == clip])
-        return result
-
-    def moved(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        return aed_landmarks(x, y, model.actions, MILLIMETRES)
+    def within_clips(measured: torch.Tensor, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        measured, wanted = measured.clone(), wanted.clone()
+        for rows in clips:
+            measured[rows], wanted[rows] = centred(measured[rows]), centred(wanted[rows])
+        return measured, wanted
 
     for backend, coefficients in ((suite.landmarks, sample.expression), (suite.blendshapes, sample.blendshapes)):
         if backend is None:
             continue
-        whole = [torch.from_numpy(coefficients).double(), true]
-        opened = [openings(values, model.mean, model.actions, MILLIMETRES) for values in whole]
-        variants: Variants = {name: (partial(aed, variant=name), whole) for name in AED}
-        variants["landmarks-mm"] = (moved, whole)
-        variants["landmarks-mm-centred"] = (moved, [within_clips(values) for values in whole])
-        variants["openings-mm"] = (aed, opened)
-        variants["openings-mm-centred"] = (aed, [within_clips(values) for values in opened])
-        for name, (distance, both) in variants.items():
-            ours, theirs = (distance(values[first], values[second]).numpy() for values in both)
-            yield Distances("aed", name, backend, ours, theirs)
+        measured = torch.from_numpy(coefficients).double()
+        for name, (distance, ours, theirs) in variants(measured, true, suite.landmarks.model, within_clips).items():
+            found, wanted = (distance(values[first], values[second]).numpy() for values in (ours, theirs))
+            yield Distances("aed", name, backend, found, wanted)
 
 
 def _statistics(

@@ -9,6 +9,7 @@ import torch
 from thedit import camera
 from thedit.evaluation import probes
 from thedit.evaluation.structure import Frame, correspondence, to_model
+from thedit.fitting.model import landmark_model
 from thedit.metrics import tables
 from thedit.metrics.suite import Suite
 from thedit.metrics.validity import Sample, validity
@@ -29,7 +30,9 @@ def sample(noise, seed=0):
     return Sample(person, clip, embedding, found.numpy(), measured, np.empty((96, 0)), true.numpy(), expression)
 
 
-SUITE = Suite("fake", *(SimpleNamespace(name=role, sha256="0") for role in ("d", "l", "t", "e", "p", "f")))
+SUITE = Suite(
+    "fake", *(SimpleNamespace(name=role, sha256="0", model=landmark_model()) for role in ("d", "l", "t", "e", "p", "f"))
+)
 
 
 def pick(table, metric, statistic, group, variant=None):

@@ -33,7 +33,6 @@ from thedit.shards.store import FrameStore
 FRAMES_PER_CLIP = 3  # whose depth and correspondence are measured; probes read all frames
 SURFACE_POINTS = 1000  # of the face, searched and searched among
 NEAR_HIT = 5.0  # millimetres within which a corresponding point counts as found
-MILLIMETRES = 1000 / camera.UNITS_PER_METRE
 
 
 @dataclass(frozen=True)
@@ -164,8 +163,8 @@ def correspondence(first: Frame, second: Frame) -> dict[str, Tensor]:
     finely features tell neighbours apart.
     """
     features, others = (_features(frame) for frame in (first, second))
-    distances = _distances(second.surface, second.surface) * MILLIMETRES  # (P, P)
-    within = _distances(first.surface, first.surface) * MILLIMETRES
+    distances = _distances(second.surface, second.surface) * camera.MILLIMETRES  # (P, P)
+    within = _distances(first.surface, first.surface) * camera.MILLIMETRES
     points = torch.arange(len(features))
     return {
         "model": distances[points, _distances(features, others).argmin(1)],
@@ -222,7 +221,7 @@ def _features(frame: Frame) -> Tensor:
 
 def _spread(depth: Tensor) -> float:
     """Mean absolute distance from the median, millimetres."""
-    return float((depth - depth.median()).abs().mean()) * MILLIMETRES
+    return float((depth - depth.median()).abs().mean()) * camera.MILLIMETRES
 
 
 def _row(metric: str, variant: str, interval: statistics.Interval, n: int) -> dict[str, Any]:
