@@ -1,16 +1,17 @@
 """What the networks say about one picture, computed once however many methods and protocols ask."""
 
 import hashlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from thedit.files import atomic
+from thedit import cache
 from thedit.metrics import images
 from thedit.metrics.suite import Suite
+from thedit.provenance import code_hash
 
 SIDE = 256  # pictures are enlarged or reduced to this side before faces are looked for
 
@@ -36,18 +37,25 @@ class Measured:
 
 
 class Measurer:
-    """Measures pictures with a suite; results are kept in memory and, if given, in the folder ``cache``."""
+    """Measures pictures with a suite; results are kept in memory and, if given, in ``folder``.
 
-    def __init__(self, suite: Suite, cache: Path | None = None):
+    What is kept there is of this suite's networks and of this code.
+    """
+
+    def __init__(self, suite: Suite, folder: Path | None = None):
         self.suite = suite
-        self._folder = cache / suite.digest if cache else None
+        self._folder = folder / f"{suite.digest}-{code_hash(__name__, *suite.modules)}" if folder else None
         self._memory: dict[str, Measured] = {}
 
     def __call__(self, picture: np.ndarray) -> Measured:
         """Measure a uint8 picture (H, W, 3)."""
         key = pixel_sha256(picture)
         if key not in self._memory:
-            self._memory[key] = self._load(key) or self._keep(key, self._measure(picture))
+            measured = cache.load(self._path(key), Measured)
+            if measured is None:
+                measured = self._measure(picture)
+                cache.save(self._path(key), measured)
+            self._memory[key] = measured
         return self._memory[key]
 
     @cached_property
@@ -74,20 +82,6 @@ class Measurer:
         embedding = suite.embedding.embed(enlarged, points)
         blendshapes = suite.blendshapes.blendshapes(enlarged, box) if suite.blendshapes else np.empty(0)
         return Measured(points / SIDE, tracked / SIDE, embedding, blendshapes, features)
-
-    def _load(self, key: str) -> Measured | None:
-        path = self._path(key)
-        if path is None or not path.is_file():
-            return None
-        with np.load(path) as arrays:
-            return Measured(**arrays)
-
-    def _keep(self, key: str, measured: Measured) -> Measured:
-        path = self._path(key)
-        if path is not None:
-            with atomic(path) as sibling:
-                np.savez(sibling, **asdict(measured))
-        return measured
 
     def _path(self, key: str) -> Path | None:
         return self._folder / f"{key}.npz" if self._folder else None

@@ -76,6 +76,12 @@ class Suite:
                 state.update(f"{field.name} {backend.name} {backend.sha256}\n".encode())
         return state.hexdigest()[:12]
 
+    @property
+    def modules(self) -> list[str]:
+        """The modules that the backends are written in, sorted."""
+        backends = (getattr(self, field.name) for field in fields(self)[1:])
+        return sorted({type(backend).__module__ for backend in backends if backend is not None})
+
 
 def load(name: str, overrides: Mapping[str, str] | None = None) -> Suite:
     """The suite ``name`` with the backends of some roles replaced, e.g. ``{"landmarks": "annyheads"}``.

@@ -5,7 +5,6 @@ every command `follow`, every pool of workers takes `die_with_parent` as its ini
 """
 
 import ctypes
-import fcntl
 import multiprocessing
 import os
 import shutil
@@ -13,7 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
-from thedit.errors import UserError
+from thedit import locks
 
 _LEADER = "THEDIT_LEADER"
 _PR_SET_PDEATHSIG = 1
@@ -41,20 +40,11 @@ def take_turns_on_gpus(count: int) -> None:
 
 
 def lead() -> None:
-    """Let the commands that this process starts find this environment's programs, and end with it."""
+    """Let the commands that this process starts find this environment's programs, share its locks, and end with it."""
     os.environ[_LEADER] = str(os.getpid())
+    locks.share_with_children()
     if shutil.which("thedit") is None:  # the environment is not activated
         os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), *os.get_exec_path()])
-
-
-def claim(folder: str | Path) -> None:
-    """Claim ``folder`` for this process until it ends, however it ends; `UserError` if another process has it."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)  # stays open: the kernel drops the lock with the process
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise UserError(f"{folder}: another run works in this folder; wait for it, or end it.") from error
 
 
 def follow() -> None:

@@ -11,8 +11,8 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# Modules that reach a result only through the configuration, whose digest stands beside the code hash.
-UNHASHED = ("thedit", "thedit.cli", "thedit.config", "thedit.errors", "thedit.provenance")
+# Modules that reach a result not at all, or only through the configuration, whose digest stands beside the code hash.
+UNHASHED = ("thedit", "thedit.cli", "thedit.config", "thedit.errors", "thedit.locks", "thedit.provenance")
 
 ENTRY = re.compile(r"\w+(\.\w+)+:\w+")  # of something that is imported by name
 

@@ -19,8 +19,9 @@ def figures(config: ConfigFile) -> None:
     """Draw every figure of a run: results/RUN/figures/."""
     from thedit.config import load
     from thedit.figures import run
+    from thedit.locks import reading
 
-    typer.echo(run.write(load(config)))
+    typer.echo(run.write(reading(load(config))))
 
 
 def readme(

@@ -19,8 +19,9 @@ def pairs(config: ConfigFile, protocol: ProtocolName) -> None:
     """Write which frames a protocol wants: results/RUN/protocols/PROTOCOL.parquet."""
     from thedit.config import load
     from thedit.evaluation.pairs import write
+    from thedit.locks import reading
 
-    typer.echo(write(load(config), protocol))
+    typer.echo(write(reading(load(config)), protocol))
 
 
 def predict(
@@ -32,8 +33,9 @@ def predict(
     """Make every frame of a protocol: results/RUN/predictions/METHOD/PROTOCOL/; status 3 if frames failed."""
     from thedit.config import load
     from thedit.evaluation.run import make
+    from thedit.locks import reading
 
-    table = make(load(config), method, protocol)
+    table = make(reading(load(config)), method, protocol)
     counts = ", ".join(f"{count} {status}" for status, count in table["status"].value_counts().items())
     typer.echo(f"{method} {protocol}: {counts}")
     if failed := sorted(set(table.loc[table["status"] == "failed", "reason"])):

@@ -15,9 +15,10 @@ def preprocess_check(config: Annotated[Path, typer.Option(help="configuration of
     """Measure labels against AnnyHeads' truth or MediaPipe, and the loader's speed; a row each, with its limit."""
     from thedit import config as configuration
     from thedit import layout
+    from thedit.locks import reading
     from thedit.video.check import check
 
-    settings = configuration.load(config)
+    settings = reading(configuration.load(config))
     folder = layout.data(settings)
     print(check(settings, folder).to_string(index=False))
     print(f"written to {folder / 'preprocess_check.parquet'}")

@@ -23,9 +23,10 @@ def score(
     from thedit import layout
     from thedit.config import load
     from thedit.evaluation.score import score
+    from thedit.locks import reading
     from thedit.metrics.tables import FEATURES
 
-    settings = load(config)
+    settings = reading(load(config))
     rows = score(settings, method, protocol)
     values = rows[rows["metric"] != FEATURES]
     frames, failed = (len(some[["pair", "frame"]].drop_duplicates()) for some in (values, values[~values["valid"]]))
@@ -37,9 +38,10 @@ def aggregate(config: ConfigFile) -> None:
     """Turn all scores into the record and the tables of a run: frames.parquet, metrics.parquet and the like."""
     from thedit import layout
     from thedit.config import load
+    from thedit.locks import reading
     from thedit.results import derive, record
 
-    settings = load(config)
+    settings = reading(load(config))
     record.write(settings)
     derive.write(settings)
     typer.echo(f"{layout.run(settings)}: frames, metrics, comparisons, views")

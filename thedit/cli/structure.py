@@ -19,5 +19,6 @@ def structure(
     """Measure depth, dense correspondence and disentanglement on AnnyHeads: results/RUN/structure/METHOD.parquet."""
     from thedit.config import load
     from thedit.evaluation.structure import write
+    from thedit.locks import reading
 
-    typer.echo(write(load(config), method))
+    typer.echo(write(reading(load(config)), method))

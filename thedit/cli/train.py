@@ -28,9 +28,10 @@ def train(
     """
     from thedit import layout
     from thedit.config import load
+    from thedit.locks import reading
     from thedit.training.loop import train
 
-    settings = load(config)
+    settings = reading(load(config))
     train(settings, method, layout.shards(settings), layout.weights(settings, method).parent, init)
 
 

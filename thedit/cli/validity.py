@@ -20,8 +20,9 @@ def validity(config: ConfigFile) -> None:
     from thedit.evaluation.score import validate
     from thedit.figures import style
     from thedit.figures import validity as chart
+    from thedit.locks import reading
 
-    settings = load(config)
+    settings = reading(load(config))
     folder = layout.run(settings)
     rows = validate(settings)
     style.save(folder / "figures" / "validity.png", chart.draw(rows))

@@ -1,8 +1,9 @@
 """What only AnnyHeads can give: true cameras, expressions, and pictures of situations that nobody recorded."""
 
 import hashlib
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from thedit import camera
+from thedit import cache, camera
 from thedit.errors import UserError
 from thedit.evaluation.pairs import sweep
-from thedit.files import atomic
+from thedit.files import sha256
 from thedit.fitting import fit_clip
 from thedit.heads import assets
 from thedit.heads.dataset import Truth, fingerprint
@@ -87,6 +88,16 @@ class TrueLabels:
         return self._clips[path]
 
 
+class _Wanted(NamedTuple):
+    """Arguments of `Truth.frames`: expression (T, 52), labels (T, 25), windows (T, 3)."""
+
+    clip: str
+    expression: Tensor
+    cameras: Tensor
+    recorded: Tensor
+    window: Tensor
+
+
 class TruePictures:
     """Renders the true pictures of a protocol's rows from the truth beside the videos of ``data``.
 
@@ -94,9 +105,10 @@ class TruePictures:
     the protocol moved is placed by its angles about the true head. Light and background are the source clip's.
     """
 
-    def __init__(self, data: Path, frames: Frames, size: int, cache: Path):
-        self._frames, self._cache = frames, cache
+    def __init__(self, data: Path, frames: Frames, size: int, folder: Path):
+        self._frames, self._folder = frames, folder
         self._truth = Truth(data, assets.load(), size)
+        self._assets = sha256(assets.PATH)
         self._labels = TrueLabels(data, frames, self._truth.heads.size)
 
     def __call__(self, rows: pd.DataFrame) -> TrueFrames:
@@ -108,27 +120,35 @@ class TruePictures:
     def render(self, rows: pd.DataFrame) -> Rendered:
         """True pictures of rows of one pair with mask, depth and correspondence.
 
-        Every pair is rendered once and kept in the cache folder.
+        Every pair is rendered once and kept in ``folder``.
         """
-        path = self._cache / f"{self._key(rows)}.npz"
-        if path.is_file():
-            with np.load(path) as arrays:
-                return Rendered(**arrays)
+        wanted = self._wanted(rows)
+        path = self._folder / f"{self._key(wanted)}.npz"
+        if (kept := cache.load(path, Rendered)) is not None:
+            return kept
         rendered = self._truth.frames(
-            rows["source_id"].iloc[0],
-            self._labels.labels(rows["driver_row"].to_numpy(), "expression"),
-            self.cameras(rows),
-            recorded=self._labels.cameras(rows["driver_row"].to_numpy()),
-            window=self._labels.boxes(rows["source_row"].to_numpy()),
+            wanted.clip, wanted.expression, wanted.cameras, recorded=wanted.recorded, window=wanted.window
         )
-        with atomic(path) as sibling:
-            np.savez_compressed(sibling, **asdict(rendered))
+        cache.save(path, rendered)
         return rendered
 
-    def _key(self, rows: pd.DataFrame) -> str:
-        """Changes with the rows, the data set and the code that renders it."""
-        what = rows[["source_row", "driver_row", "yaw", "pitch"]].to_numpy(dtype=np.float64).tobytes()
-        return hashlib.sha256(f"{self._truth.size} {fingerprint(self._truth.heads)}".encode() + what).hexdigest()
+    def _wanted(self, rows: pd.DataFrame) -> _Wanted:
+        drivers = rows["driver_row"].to_numpy()
+        return _Wanted(
+            clip=rows["source_id"].iloc[0],
+            expression=self._labels.labels(drivers, "expression"),
+            cameras=self.cameras(rows),
+            recorded=self._labels.cameras(drivers),
+            window=self._labels.boxes(rows["source_row"].to_numpy()),
+        )
+
+    def _key(self, wanted: _Wanted) -> str:
+        """A digest of all that the pictures follow from: arguments, size, data set, head assets and code."""
+        state = hashlib.sha256(f"{self._truth.size} {fingerprint(self._truth.heads)} {self._assets}".encode())
+        state.update(wanted.clip.encode())
+        for tensor in wanted[1:]:
+            state.update(f"{tuple(tensor.shape)}".encode() + tensor.float().contiguous().numpy().tobytes())
+        return state.hexdigest()
 
     def cameras(self, rows: pd.DataFrame) -> Tensor:
         """The true labels (T, 25) of the requested cameras."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from thedit import locks
 from thedit.config import Heads
 from thedit.heads import croissant
 from thedit.heads.dataset import SPLITS, Clip, Split, clips, fingerprint, finished, record, write_sheet
@@ -15,12 +16,20 @@ from thedit.processes import die_with_parent, take_turns_on_gpus
 
 
 def render(heads: Heads, out: str | Path, assets: str | Path, jobs: int, splits: tuple[Split, ...] = SPLITS) -> None:
-    """Write videos, truth and sample sheet of a data set to ``out``; ``assets`` is the head asset file."""
-    folder, key, wanted = Path(out), fingerprint(heads), clips(heads, splits)
+    """Write videos, truth and sample sheet of a data set to ``out``; ``assets`` is the head asset file.
+
+    Raises `thedit.errors.UserError` if another run works with ``out``.
+    """
+    with locks.held(out):
+        _render(heads, Path(out), Path(assets), jobs, splits)
+
+
+def _render(heads: Heads, folder: Path, assets: Path, jobs: int, splits: tuple[Split, ...]) -> None:
+    key, wanted = fingerprint(heads), clips(heads, splits)
     todo = [clip for clip in wanted if not finished(folder, clip, key)]
     tasks = [list(group) for _, group in groupby(todo, key=lambda clip: (clip.split, clip.person))]
     with tqdm(total=len(todo) * heads.frames_per_clip, unit="frame", desc="heads", disable=not todo) as progress:
-        for done in _run(tasks, heads, folder, Path(assets), key, jobs):
+        for done in _run(tasks, heads, folder, assets, key, jobs):
             progress.update(done * heads.frames_per_clip)
     write_sheet(folder, heads, wanted)
     croissant.write(folder)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from thedit.config import digest
 from thedit.errors import UserError
 from thedit.shards.batch import FrameBatch, TrainBatch
 from thedit.shards.sampler import Pairs
@@ -62,6 +63,11 @@ class FrameStore:
             path: {key.decode(): value.decode() for key, value in (batch.schema.metadata or {}).items()}
             for path, batch in zip(self.paths, self._batches)
         }
+
+    @property
+    def digest(self) -> str:
+        """Changes with the frames: with what they were made from, how, and what came out."""
+        return digest(list(self.provenance.values()))
 
     def column(self, name: str) -> np.ndarray:
         """One label of all frames as a dense float32 array (frames, numbers): camera, landmarks, box, ..."""

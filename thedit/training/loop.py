@@ -186,11 +186,9 @@ class Trainer:
     def _identity(self) -> str:
         """Names the checkpoint: changes with anything that changes the training itself, but not with its length."""
         options = self.options.model_dump(exclude=UNTIED)
-        data = sorted(digest(values) for values in self.store.provenance.values())
         code = provenance.code_hash(self.spec.module, __name__)
-        return digest(
-            [self.spec.model_dump(mode="json"), options, self.config.seed, data, code, *self.begun_with.values()]
-        )
+        parts = [self.spec.model_dump(mode="json"), options, self.config.seed, self.store.digest, code]
+        return digest([*parts, *self.begun_with.values()])
 
     def _metadata(self) -> dict[str, str]:
         facts: dict[str, Any] = {

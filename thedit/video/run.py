@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from thedit import provenance
+from thedit import locks, provenance
 from thedit.config import Config, Preprocess, digest
 from thedit.errors import UserError
 from thedit.files import atomic, sha256
@@ -51,8 +51,14 @@ QA = pa.schema(
 def preprocess(config: Config, out: Path, jobs: int = 1) -> pd.DataFrame:
     """Make ``out``/shards, qa.parquet and contact_sheet.png from the data set of ``config``; the QA table.
 
-    Raises `UserError` when the spec, its folder or a backend's weights are unusable, or not one frame could be kept.
+    Raises `UserError` when the spec, its folder or a backend's weights are unusable, not one frame could be kept, or
+    another run works with ``out``.
     """
+    with locks.held(out):
+        return _preprocess(config, out, jobs)
+
+
+def _preprocess(config: Config, out: Path, jobs: int) -> pd.DataFrame:
     settings = config.data.preprocess
     spec = load(config.data.spec)
     inputs = collect(spec, config.data.name)

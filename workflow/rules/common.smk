@@ -7,10 +7,9 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
 from thedit import config as configuration
-from thedit import config_text, processes, provenance
+from thedit import config_text, layout, locks, processes, provenance
 from thedit.config import digest
 from thedit.errors import UserError
-from thedit import layout
 from thedit.evaluation import protocols
 from thedit.methods import registry
 from thedit.video import spec as dataset
@@ -44,7 +43,11 @@ processes.lead()
 
 # The configuration is no output of a rule: it changes with any option, but a rule reruns only for those that it names.
 onstart:
-    processes.claim(RUN)
+    try:
+        locks.claim(RUN)
+        locks.claim(DATA, shared=True, key=digest(settings.data))
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
     config_text.write(settings, CONFIG)
 
 
