@@ -1,4 +1,5 @@
 import itertools
+import json
 import resource
 
 import cv2
@@ -56,7 +57,8 @@ def test_what_was_written_is_read(folder):
 
 def test_shards_describe_themselves(folder):
     for metadata in FrameStore(folder).provenance.values():
-        assert metadata == {"schema_version": "1", "config_hash": "abc"}
+        assert set(json.loads(metadata.pop("checksums"))) == set(FrameStore(folder)._batches[0].schema.names)
+        assert metadata == {"schema_version": "2", "config_hash": "abc"}
 
 
 def test_an_empty_folder_is_one_sentence(tmp_path):
@@ -76,7 +78,7 @@ def test_a_damaged_picture_is_named(folder):
     path = folder / "00001.arrow"
     data = path.read_bytes()
     path.write_bytes(data.replace(b"\x89PNG", b"\x00\x00\x00\x00"))
-    with pytest.raises(UserError, match=r"00001\.arrow: the image of row 20 is damaged"):
+    with pytest.raises(UserError, match=r"00001\.arrow: column image is damaged, its checksum differs"):
         FrameStore(folder).batch([20])
 
 
@@ -85,7 +87,7 @@ def test_another_schema_version_is_refused(folder):
     batch = pa.ipc.open_file(path.read_bytes()).get_batch(0)
     with pa.ipc.new_file(str(path), batch.schema.with_metadata({"schema_version": "9"})) as sink:
         sink.write_batch(batch)
-    with pytest.raises(UserError, match="has schema version 9, this program reads 1"):
+    with pytest.raises(UserError, match="has schema version 9, this program reads 2"):
         FrameStore(folder)
 
 

@@ -1,13 +1,19 @@
 """Writing files so that nothing computed is lost and nothing half-written is ever read."""
 
+import contextlib
+import errno
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from thedit.errors import UserError
+
+_UMASK = os.umask(0)  # can only be read by setting it, which threads would see
+os.umask(_UMASK)
 
 
 @contextmanager
@@ -15,25 +21,33 @@ def atomic(path: str | Path) -> Iterator[Path]:
     """Yield a temporary sibling of ``path``; on success fsync it and rename it to ``path``.
 
     The sibling keeps the suffix of ``path``, so that writers which look at suffixes work. On an exception the sibling
-    is removed and ``path`` stays as it was. A full disk or a missing permission becomes a `UserError`.
+    is removed and ``path`` stays as it was. A full disk, a missing permission or a name that is too long becomes a
+    `UserError`.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     sibling = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield sibling
+        sibling.chmod(0o666 & ~_UMASK)  # some writers make files that only their owner can read
         _fsync(sibling)
         os.replace(sibling, path)
         _fsync(path.parent)
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be written ({error.strerror or error}); free space or choose another folder."
-        ) from error
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        too_long = getattr(error, "errno", None) == errno.ENAMETOOLONG
+        remedy = "choose a shorter name" if too_long else "free space or choose another folder"
+        raise UserError(f"{path}: cannot be written ({reason}); {remedy}.") from error
     finally:
-        if sibling.is_dir():
-            shutil.rmtree(sibling)
-        else:
+        with contextlib.suppress(OSError):  # what went wrong before is what the user has to know
             sibling.unlink(missing_ok=True)
+
+
+def tidy(folder: Path) -> None:
+    """Remove temporaries of `atomic` that killed processes left below ``folder``, which nobody else may write to."""
+    for path in folder.rglob(".*.tmp*"):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def sha256(path: str | Path) -> str:

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
+from thedit.errors import UserError
 from thedit.evaluation import preview
 from thedit.files import atomic, sha256
 from thedit.methods.base import Method
@@ -121,11 +122,16 @@ def _fault(picture: Tensor, expected: torch.Size) -> str:
 
 
 def _finished(folder: Path, run: str) -> list[dict[str, Any]] | None:
+    """What an earlier call made of a pair, if it is finished and every picture is still the one that was written."""
     try:
         record = json.loads((folder / "made.json").read_text())
-    except (OSError, ValueError):
+        made = record["made"] if record["run"] == run else None
+        for number, frame in enumerate(made or ()):
+            if frame["status"] == "ok" and sha256(folder / f"{number:04d}.png") != frame["sha256"]:
+                return None
+    except (OSError, ValueError, KeyError, TypeError, UserError):
         return None
-    return record["made"] if record["run"] == run else None
+    return made
 
 
 def _finish(folder: Path, run: str, made: list[dict[str, Any]]) -> None:

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from thedit import locks
 from thedit.config import Heads
+from thedit.files import tidy
 from thedit.heads import croissant
 from thedit.heads.dataset import SPLITS, Clip, Split, clips, fingerprint, finished, record, write_sheet
 from thedit.processes import die_with_parent, take_turns_on_gpus
@@ -25,6 +26,7 @@ def render(heads: Heads, out: str | Path, assets: str | Path, jobs: int, splits:
 
 
 def _render(heads: Heads, folder: Path, assets: Path, jobs: int, splits: tuple[Split, ...]) -> None:
+    tidy(folder)
     key, wanted = fingerprint(heads), clips(heads, splits)
     todo = [clip for clip in wanted if not finished(folder, clip, key)]
     tasks = [list(group) for _, group in groupby(todo, key=lambda clip: (clip.split, clip.person))]

@@ -1,5 +1,6 @@
 """All shards of a folder as one table with random access; pictures are decoded only when asked for."""
 
+import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ from thedit.config import digest
 from thedit.errors import UserError
 from thedit.shards.batch import FrameBatch, TrainBatch
 from thedit.shards.sampler import Pairs
-from thedit.shards.schema import PICTURES, VERSION, schema
+from thedit.shards.schema import PICTURES, VERSION, checksum, schema
 
 Rows = Sequence[int] | np.ndarray | Tensor
 
@@ -23,7 +24,8 @@ Rows = Sequence[int] | np.ndarray | Tensor
 class FrameStore:
     """The frames of ``folder``'s shards, in the order of the shards' names; rows count from 0 over all of them.
 
-    Files are memory-mapped: opening is quick, and only what is read is loaded. Safe to read from several threads.
+    Files are memory-mapped: opening is quick, and only what is read is loaded. Checksums of labels are verified here,
+    those of a shard's pictures when the first of them is read. Safe to read from several threads.
     Raises `UserError` for a folder without shards, a damaged shard, or shards that do not fit together.
     """
 
@@ -38,6 +40,7 @@ class FrameStore:
                 raise UserError(f"{path}: its columns differ from those of {self.paths[0].name}; {_REMEDY}")
         self._ends = np.cumsum([batch.num_rows for batch in self._batches])
         self._columns: dict[str, np.ndarray] = {}
+        self._sound: set[tuple[int, str]] = set()  # shards and columns of pictures whose checksum was found right
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -119,6 +122,9 @@ class FrameStore:
             raise IndexError(f"row {row} of {len(self)}")
         shard = int(np.searchsorted(self._ends, row, side="right"))
         batch = self._batches[shard]
+        if name in PICTURES and (shard, name) not in self._sound:
+            _verify(self.paths[shard], batch, name)
+            self._sound.add((shard, name))
         return shard, batch.column(name)[row - int(self._ends[shard]) + batch.num_rows]
 
 
@@ -133,10 +139,23 @@ def _open(path: Path) -> pa.RecordBatch:
         if version != VERSION:
             raise UserError(f"{path}: has schema version {version}, this program reads {VERSION}; {_REMEDY}")
         batch = reader.get_batch(0)
-        batch.validate()
+        batch.validate(full=True)
         identity = batch.schema.field("identity").type.list_size
-    except (pa.ArrowException, OSError, KeyError, AttributeError) as error:
+    except (pa.ArrowException, OSError, KeyError, AttributeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: is damaged or no shard ({' '.join(str(error).split())}); {_REMEDY}") from error
+    for name in batch.schema.names:
+        if name not in PICTURES:
+            _verify(path, batch, name)
     if batch.schema.names != schema(identity).names:
         raise UserError(f"{path}: has columns {', '.join(batch.schema.names)}; {_REMEDY}")
     return batch
+
+
+def _verify(path: Path, batch: pa.RecordBatch, name: str) -> None:
+    """`UserError` if a column is not as it was written."""
+    try:
+        written = json.loads(batch.schema.metadata[b"checksums"])[name]
+    except (KeyError, ValueError) as error:
+        raise UserError(f"{path}: says no checksum of column {name}; {_REMEDY}") from error
+    if checksum(batch.column(name)) != written:
+        raise UserError(f"{path}: column {name} is damaged, its checksum differs; {_REMEDY}")

@@ -1,5 +1,6 @@
 """Writing one shard: an Arrow IPC file with a single record batch, complete or absent."""
 
+import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from thedit.files import atomic
-from thedit.shards.schema import VERSION, schema
+from thedit.shards.schema import VERSION, checksum, schema
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,11 @@ def write(path: str | Path, frames: list[Frame], provenance: dict[str, str]) -> 
 
 
 def write_batch(path: str | Path, batch: pa.RecordBatch, provenance: dict[str, str]) -> None:
-    """Write a record batch of `thedit.shards.schema.schema` as a shard."""
-    described = batch.schema.with_metadata({"schema_version": VERSION, **provenance})
+    """Write a record batch of `thedit.shards.schema.schema` as a shard, with a checksum of each column."""
+    checksums = {name: checksum(batch.column(name)) for name in batch.schema.names}
+    described = batch.schema.with_metadata(
+        {**provenance, "schema_version": VERSION, "checksums": json.dumps(checksums)}
+    )
     with atomic(path) as sibling, pa.OSFile(str(sibling), "wb") as file, pa.ipc.new_file(file, described) as sink:
         sink.write_batch(batch.replace_schema_metadata(described.metadata))
 

@@ -3,6 +3,7 @@
 import copy
 import json
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from thedit import provenance
+from thedit import locks, provenance
 from thedit.config import Config, Train, digest
 from thedit.errors import UserError
-from thedit.files import sha256
+from thedit.files import sha256, tidy
 from thedit.methods import registry, trained
 from thedit.methods.base import Method
 from thedit.methods.capture import Capture
@@ -40,13 +41,15 @@ def train(config: Config, name: str, shards: Path, folder: Path, init: Path | No
     ``init`` is a file of weights to begin with.
 
     Resumes from the last checkpoint that the same method, code, data and options wrote there; the result is that of
-    an undisturbed run. Batches do not depend on the number of processes.
+    an undisturbed run. Batches do not depend on the number of processes. Raises `UserError` if ``folder`` is in use.
     """
     spec = registry.find(name)
     if not spec.trained:
         raise UserError(f"method {name}: has nothing to train; remove it from the command.")
     store = FrameStore(shards)
-    with group() as processes:
+    with group() as processes, locks.held(folder) if processes.first else nullcontext():
+        if processes.first:
+            tidy(folder)
         Trainer(config, spec, store, folder, processes, init).run()
 
 
@@ -178,10 +181,14 @@ class Trainer:
         state = checkpoint.load(self._checkpoint)
         if state is None:
             return
-        self.step, self.seconds, self.rows = state["step"], state["seconds"], state["rows"]
-        self.method.load_state_dict(state["method"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        try:
+            self.step, self.seconds, self.rows = state["step"], state["seconds"], state["rows"]
+            self.method.load_state_dict(state["method"])
+            self.average.load_state_dict(state["average"])
+            self.optimiser.load_state_dict(state["optimiser"])
+        except checkpoint.WRONG as error:
+            why = checkpoint.reason(error)
+            raise UserError(f"{self._checkpoint}: is of another training ({why}); delete it to train anew.") from error
 
     def _identity(self) -> str:
         """Names the checkpoint: changes with anything that changes the training itself, but not with its length."""

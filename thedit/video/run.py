@@ -23,7 +23,7 @@ from tqdm import tqdm
 from thedit import locks, provenance
 from thedit.config import Config, Preprocess, digest
 from thedit.errors import UserError
-from thedit.files import atomic, sha256
+from thedit.files import atomic, sha256, tidy
 from thedit.fitting.model import PATH as LANDMARK_MODEL
 from thedit.media.files import UnreadableError, check
 from thedit.processes import die_with_parent
@@ -75,8 +75,7 @@ def _preprocess(config: Config, out: Path, jobs: int) -> pd.DataFrame:
     key = digest([parts, spec.model_dump(), _stamps(inputs)])
     work = out / f".preprocess-{key}"
     work.mkdir(parents=True, exist_ok=True)
-    for unfinished in work.rglob(".*.tmp*"):  # a killed run's
-        unfinished.unlink()
+    tidy(out)
     _process_all(shards, settings, inputs.root, spec, work, described, jobs)
     rows = [pq.read_table(path, schema=QA) for path in sorted(work.glob("*.parquet"))]
     table = pa.concat_tables([pa.Table.from_pylist([asdict(row) for row in failures], QA), *rows])

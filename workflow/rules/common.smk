@@ -10,6 +10,7 @@ from thedit import config as configuration
 from thedit import config_text, layout, locks, processes, provenance
 from thedit.config import digest
 from thedit.errors import UserError
+from thedit.files import tidy
 from thedit.evaluation import protocols
 from thedit.methods import registry
 from thedit.video import spec as dataset
@@ -48,6 +49,7 @@ onstart:
         locks.claim(DATA, shared=True, key=digest(settings.data))
     except UserError as error:
         raise WorkflowError(str(error)) from None
+    tidy(layout.run(settings))
     config_text.write(settings, CONFIG)
 
 
