@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from thedit.errors import UserError
+from thedit.files import sha256
 from thedit.methods import registry, trained
 from thedit.training import checkpoint
 
@@ -71,3 +72,26 @@ def test_good_weights_load(weights):
     method, settings = trained.load(weights)
     assert settings.size == SIZE
     assert torch.equal(next(iter(method.state_dict().values())).cpu(), next(iter(load_file(weights).values())))
+
+
+def test_the_digest_is_of_what_decides_the_pictures(weights, tmp_path):
+    method = registry.find("planedict").build("tiny", SIZE)
+    method.load_state_dict(load_file(weights))
+    later, other = tmp_path / "later.safetensors", tmp_path / "other.safetensors"
+    checkpoint.export(later, method, {"seconds": "99.9", **facts()})
+    checkpoint.export(other, method, facts(bases=5))
+    assert sha256(later) != sha256(weights)
+    assert trained.digest(later) == trained.digest(weights) != trained.digest(other)
+    with torch.no_grad():
+        next(method.parameters()).view(-1)[0] += 1e-6
+    checkpoint.export(other, method, facts())
+    assert trained.digest(other) != trained.digest(weights)
+
+
+def test_one_flipped_bit_in_weights_is_found(weights, tmp_path):
+    content = bytearray(weights.read_bytes())
+    content[-1000] ^= 1
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"weights\.safetensors: is damaged, its digest differs"):
+        trained.load(path)

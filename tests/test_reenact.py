@@ -203,7 +203,8 @@ def test_exported_weights_are_half_as_large_and_make_the_same_pictures(folder, w
     assert result.exit_code == 0
     assert out.stat().st_size < 0.51 * weights.stat().st_size
     with safetensors.safe_open(out, "pt") as half, safetensors.safe_open(weights, "pt") as full:
-        assert half.metadata() == full.metadata() | {"source_sha256": sha256(weights)}
+        sources = {"source_sha256": sha256(weights), "source_digest": trained.digest(weights)}
+        assert half.metadata() == full.metadata() | sources | {"digest": trained.digest(out)}
     assert {tensor.dtype for tensor in load_file(out).values()} == {torch.float16}
     frames = FrameStore(folder / "shards").batch([0, 1])
     pictures = []

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from thedit.errors import UserError
 
 _UMASK = os.umask(0)  # can only be read by setting it, which threads would see
 os.umask(_UMASK)
+_TEMPORARY = re.compile(r"\..*\.\d+\.tmp(\.\w+)?", re.DOTALL)
 
 
 @contextmanager
@@ -43,11 +45,13 @@ def atomic(path: str | Path) -> Iterator[Path]:
             sibling.unlink(missing_ok=True)
 
 
-def tidy(folder: Path) -> None:
-    """Remove temporaries of `atomic` that killed processes left below ``folder``, which nobody else may write to."""
-    for path in folder.rglob(".*.tmp*"):
-        with contextlib.suppress(OSError):
-            path.unlink()
+def tidy(*folders: Path) -> None:
+    """Remove temporaries of `atomic` that killed processes left below ``folders``, which nobody else may write to."""
+    for folder in folders:
+        for path in folder.rglob(".*.tmp*"):
+            if _TEMPORARY.fullmatch(path.name):
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
 
 def sha256(path: str | Path) -> str:

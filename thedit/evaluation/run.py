@@ -20,7 +20,7 @@ def make(config: Config, name: str, protocol: str) -> pd.DataFrame:
     store = FrameStore(layout.shards(config))
     spec = registry.find(name)
     method = ready(config, name, store.size)
-    state = sha256(layout.weights(config, name)) if spec.trained else ""
+    state = trained.digest(layout.weights(config, name)) if spec.trained else ""
     code = provenance.code_hash(spec.module, __name__)
     run = digest([state, spec.model_dump(), sha256(path), store.digest, code])
     return predict(name, method, store, pd.read_parquet(path), layout.predictions(config, name, protocol), run)

@@ -7,7 +7,7 @@ import pandas as pd
 from thedit import layout, provenance
 from thedit.config import Config, digest
 from thedit.evaluation import annyheads
-from thedit.files import sha256
+from thedit.methods import trained
 from thedit.metrics import run, tables, validity
 from thedit.metrics.measure import Measurer
 from thedit.metrics.suite import load
@@ -17,7 +17,7 @@ from thedit.shards.store import FrameStore
 def score(config: Config, method: str, protocol: str) -> pd.DataFrame:
     """Score the frames of ``method`` and write `layout.scores`; returns its rows, schema `tables.SCORES`."""
     weights = layout.weights(config, method)
-    version = sha256(weights)[:12] if weights.is_file() else provenance.code_version()
+    version = trained.digest(weights)[:12] if weights.is_file() else provenance.code_version()
     rows = measure(config, method, version, protocol, layout.predictions(config, method, protocol))
     tables.write(rows, tables.SCORES, layout.scores(config, method, protocol))
     return rows

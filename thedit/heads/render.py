@@ -26,7 +26,7 @@ def render(heads: Heads, out: str | Path, assets: str | Path, jobs: int, splits:
 
 
 def _render(heads: Heads, folder: Path, assets: Path, jobs: int, splits: tuple[Split, ...]) -> None:
-    tidy(folder)
+    tidy(folder / "videos", folder / "truth")
     key, wanted = fingerprint(heads), clips(heads, splits)
     todo = [clip for clip in wanted if not finished(folder, clip, key)]
     tasks = [list(group) for _, group in groupby(todo, key=lambda clip: (clip.split, clip.person))]

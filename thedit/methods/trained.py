@@ -1,7 +1,9 @@
 """Methods with their weights; a file of weights says which method, preset, size and options it belongs to."""
 
+import hashlib
+import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,12 @@ from typing import Any
 import safetensors
 import torch
 from pydantic import Json
+from safetensors.torch import save_file
+from torch import Tensor
 
 from thedit.config import Landmarks, Positive, Preprocess, Section, parse
 from thedit.errors import UserError
+from thedit.files import atomic
 from thedit.methods import registry
 from thedit.methods.base import Method
 
@@ -59,10 +64,7 @@ def load(path: Path) -> tuple[Method, Preprocess]:
 
 def fill(method: Method, path: Path) -> None:
     """Load weights of any precision; `UserError` if the file is missing, damaged or of another architecture."""
-    with opened(path) as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}
-    if wrong := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
-        raise UserError(f"{path}: {wrong[0]} holds values that are not finite; train again or use other weights.")
+    tensors, _ = _sound(path)
     try:
         method.load_state_dict(tensors)
     except RuntimeError as error:
@@ -75,9 +77,8 @@ def begin(method: Method, path: Path) -> None:
 
     Raises `UserError` when they are missing, damaged, or of something else.
     """
-    with opened(path) as file:
-        kind = (file.metadata() or {}).get("method", "")
-        tensors = {name: file.get_tensor(name) for name in file.keys() if not name.startswith(method.anew)}
+    given, metadata = _sound(path)
+    tensors, kind = {name: given[name] for name in given if not name.startswith(method.anew)}, metadata.get("method", "")
     if kind not in registry.names() or registry.find(kind).load_class() is not type(method):
         raise UserError(
             f"--init: {path}: holds weights of '{kind or 'no method'}', from which no {type(method).__name__} can "
@@ -87,18 +88,64 @@ def begin(method: Method, path: Path) -> None:
     shapes = {
         name: [list(part[name].shape) if name in part else None for part in (tensors, own)] for name in tensors | own
     }
-    if wrong := [name for name, (given, wanted) in shapes.items() if given != wanted]:
-        given, wanted = shapes[wrong[0]]
+    if wrong := [name for name, (found, wanted) in shapes.items() if found != wanted]:
+        found, wanted = shapes[wrong[0]]
         raise UserError(
-            f"--init: {path}: {wrong[0]} has shape {given}, not {wanted}; choose weights of the same preset, size and "
+            f"--init: {path}: {wrong[0]} has shape {found}, not {wanted}; choose weights of the same preset, size and "
             "parts, or correct train.preset."
         )
     method.load_state_dict(tensors, strict=False)
 
 
+def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write weights with ``metadata``, and among these their `digest`."""
+    with atomic(path) as sibling:
+        save_file(dict(tensors), sibling, {**metadata, "digest": _digest(tensors, metadata)})
+
+
+def digest(path: Path) -> str:
+    """Hex SHA-256 of tensors and `Facts` in a file of weights: the same for the same method, whenever it was trained.
+
+    Raises `UserError` when the file is missing or damaged.
+    """
+    with opened(path) as file:
+        return _digest({name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {})
+
+
 def ready(method: Method) -> Method:
     """``method`` as it is used after training, on the accelerator if there is one."""
     return method.eval().requires_grad_(False).to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _sound(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a file of weights; `UserError` if they are not as they were written, or not finite."""
+    with opened(path) as file:
+        tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+    if metadata.get("digest", actual := _digest(tensors, metadata)) != actual:
+        raise UserError(f"{path}: is damaged, its digest differs; train again or get the file again.")
+    if wrong := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+        raise UserError(f"{path}: {wrong[0]} holds values that are not finite; train again or use other weights.")
+    return tensors, metadata
+
+
+def _digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    state = hashlib.sha256()
+    for name in Facts.model_fields:
+        if name in metadata:
+            state.update(f"{name} {_plain(metadata[name])}\n".encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        state.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        state.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return state.hexdigest()
+
+
+def _plain(fact: str) -> str:
+    """A fact with the keys of its JSON, if it is any, in order."""
+    try:
+        return json.dumps(json.loads(fact), sort_keys=True)
+    except ValueError:
+        return fact
 
 
 def _described(facts: Facts) -> registry.Spec:

@@ -21,7 +21,7 @@ from thedit.config import Config, digest
 from thedit.errors import UserError
 from thedit.evaluation.score import measurer
 from thedit.files import atomic, sha256
-from thedit.methods.trained import opened
+from thedit.methods import trained
 from thedit.metrics import aggregate, tables
 from thedit.metrics.scale import scale
 from thedit.shards.store import FrameStore
@@ -96,5 +96,5 @@ def _provenance(config: Config) -> dict[str, Any]:
 
 
 def _facts(weights: Path) -> dict[str, str]:
-    with opened(weights) as file:
-        return {"sha256": sha256(weights), **(file.metadata() or {})}
+    with trained.opened(weights) as file:
+        return {"sha256": sha256(weights), "digest": trained.digest(weights), **(file.metadata() or {})}

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from thedit.errors import UserError
 from thedit.files import atomic
+from thedit.methods import trained
 
 # What torch, zipfile and pickle say of files that are damaged, or somebody else's.
 WRONG = (
@@ -58,5 +58,4 @@ def reason(error: Exception) -> str:
 def export(path: Path, method: nn.Module, metadata: Mapping[str, str]) -> None:
     """Write a method's parameters and buffers as safetensors, with ``metadata``."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in method.state_dict().items()}
-    with atomic(path) as temporary:
-        save_file(tensors, temporary, dict(metadata))
+    trained.save(path, tensors, metadata)

@@ -75,7 +75,7 @@ def _preprocess(config: Config, out: Path, jobs: int) -> pd.DataFrame:
     key = digest([parts, spec.model_dump(), _stamps(inputs)])
     work = out / f".preprocess-{key}"
     work.mkdir(parents=True, exist_ok=True)
-    tidy(out)
+    tidy(work)
     _process_all(shards, settings, inputs.root, spec, work, described, jobs)
     rows = [pq.read_table(path, schema=QA) for path in sorted(work.glob("*.parquet"))]
     table = pa.concat_tables([pa.Table.from_pylist([asdict(row) for row in failures], QA), *rows])
