@@ -16,7 +16,7 @@ import typer
 
 from thedit import provenance
 from thedit.config import digest
-from thedit.errors import UserError
+from thedit.errors import UserError, sentence
 from thedit.metrics import aggregate, clips, suite, tables
 from thedit.metrics.text import readable
 
@@ -64,6 +64,8 @@ def _override(value: str) -> tuple[str, str]:
 if __name__ == "__main__":
     try:
         typer.run(main)
-    except UserError as error:
-        print(f"metrics: {error}", file=sys.stderr)
+    except Exception as error:
+        if (told := sentence(error)) is None:
+            raise
+        print(f"metrics: {told}", file=sys.stderr)
         sys.exit(2)

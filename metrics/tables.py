@@ -1,12 +1,14 @@
 """The tables of the package, checked wherever they are read or written."""
 
+import re
 from pathlib import Path
 
 import pandas as pd
 import pandera.pandas as pa
 import pyarrow as arrow
-import pyarrow.parquet as parquet
+import pyarrow.parquet as pq
 
+from thedit import parquet
 from thedit.errors import UserError
 from thedit.files import atomic
 
@@ -14,6 +16,8 @@ FEATURES = "features"  # the metric of score rows that hold a vector instead of 
 FLOAT = pa.Column(float, nullable=True, coerce=True)
 TEXT = pa.Column(str, coerce=True)
 COUNT = pa.Column(int, pa.Check.ge(0), coerce=True)
+LONGEST_PAIR = 160
+PAIR = re.compile(rf"\w[\w.-]{{0,{LONGEST_PAIR - 1}}}", re.ASCII)  # a pair's name, which is that of a folder
 
 _FRAME = {
     "method": TEXT,
@@ -213,7 +217,7 @@ STRUCTURE = pa.DataFrameSchema(
 PAIRS = pa.DataFrameSchema(
     {
         "protocol": TEXT,
-        "pair": TEXT,
+        "pair": pa.Column(str, pa.Check(lambda name: bool(PAIR.fullmatch(name)), element_wise=True)),
         "frame": COUNT,
         "source_row": COUNT,
         "source_id": TEXT,
@@ -242,15 +246,11 @@ def check(table: pd.DataFrame, schema: pa.DataFrameSchema, origin: str | Path) -
 
 def read(path: str | Path, schema: pa.DataFrameSchema) -> pd.DataFrame:
     """Read a Parquet table and check it; `UserError` if it is missing, damaged or of another form."""
-    try:
-        table = pd.read_parquet(path)
-    except (OSError, arrow.ArrowException) as error:
-        raise UserError(f"{path}: cannot be read ({' '.join(str(error).split())}); make the file again.") from error
-    return check(table, schema, path)
+    return check(parquet.read(path), schema, path)
 
 
 def write(table: pd.DataFrame, schema: pa.DataFrameSchema, path: str | Path) -> None:
     """Check a table and write it; the same table gives the same bytes."""
     checked = check(table.reindex(columns=list(schema.columns)).reset_index(drop=True), schema, path)
     with atomic(path) as sibling:
-        parquet.write_table(arrow.Table.from_pandas(checked, preserve_index=False), sibling, compression="zstd")
+        pq.write_table(arrow.Table.from_pandas(checked, preserve_index=False), sibling, compression="zstd")

@@ -18,6 +18,7 @@ from thedit.errors import UserError
 
 Positive = Annotated[int, Field(gt=0)]
 S = TypeVar("S", bound="Section")
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]  # part of a path, and of a command of the workflow
 NonNegative = Annotated[float, Field(ge=0)]
 # Networks of `thedit.faces.registry`.
 Detector = Literal["dlib-hog", "dlib-hog+cnn", "yunet", "scrfd-10g", "blazeface"]
@@ -100,7 +101,7 @@ class Train(Section):
 class Evaluation(Section):
     """Which frames are made and scored."""
 
-    protocols: list[str] = Field(["self", "cross", "multiview"], description="names of files in config/protocols/")
+    protocols: list[Name] = Field(["self", "cross", "multiview"], description="names of files in config/protocols/")
     max_clips: Positive = Field(6, description="test clips a protocol uses, in sorted order")
     frames_per_pair: Positive = Field(12, description="frames of a pair, evenly spread over the driving clip")
 
@@ -116,7 +117,7 @@ class Metrics(Section):
     validity: bool = Field(
         False, description="also measure labels and metrics against AnnyHeads' truth: preprocess_check and validity"
     )
-    structure: list[str] = Field(
+    structure: list[Name] = Field(
         [], description="tri-plane methods of the run whose depth and dense correspondence are measured on AnnyHeads"
     )
 

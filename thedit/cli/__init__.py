@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from thedit.errors import UserError
+from thedit.errors import sentence
 from thedit.processes import follow
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -14,11 +14,13 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 def main() -> None:
     """Entry point: a user's mistake ends in one sentence and status 2, never in a traceback."""
-    follow()
-    for stage in pkgutil.iter_modules(__path__):
-        importlib.import_module(f"thedit.cli.{stage.name}").register(app)
     try:
+        follow()
+        for stage in pkgutil.iter_modules(__path__):
+            importlib.import_module(f"thedit.cli.{stage.name}").register(app)
         app()
-    except UserError as error:
-        print(f"thedit: {error}", file=sys.stderr)
+    except Exception as error:
+        if (told := sentence(error)) is None:
+            raise
+        print(f"thedit: {told}", file=sys.stderr)
         sys.exit(2)

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from thedit import cache, camera
-from thedit.errors import UserError
+from thedit import cache, camera, parquet
 from thedit.evaluation.pairs import sweep
 from thedit.files import sha256
 from thedit.fitting import fit_clip
@@ -80,10 +79,7 @@ class TrueLabels:
     def _clip(self, person: str, clip: str) -> pd.DataFrame:
         path = self._data / "truth" / person / f"{clip}.parquet"
         if path not in self._clips:
-            try:
-                table = pd.read_parquet(path, columns=["frame", "camera", "expression", "identity"]).set_index("frame")
-            except OSError as error:
-                raise UserError(f"{path}: cannot be read; render the data set with 'thedit heads render'.") from error
+            table = parquet.read(path, ["frame", "camera", "expression", "identity"]).set_index("frame")
             self._clips[path] = table.map(lambda cell: torch.tensor(cell, dtype=torch.float32))
         return self._clips[path]
 

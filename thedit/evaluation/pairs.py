@@ -6,6 +6,8 @@ rows of the `thedit.shards.store.FrameStore`; ids are ``<person>/<clip>``; ``fra
 otherwise; yaw and pitch are the camera's, in degrees.
 """
 
+import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,11 +17,12 @@ import torch
 from torch import Tensor
 
 from thedit import camera, layout
-from thedit.config import Config, Evaluation
+from thedit.config import Config, Evaluation, digest
 from thedit.errors import UserError
 from thedit.evaluation import protocols
 from thedit.evaluation.protocols import Protocol
 from thedit.files import atomic
+from thedit.metrics import tables
 from thedit.shards.store import FrameStore
 
 
@@ -47,7 +50,8 @@ def make(
     clips = _clips(frames[frames["split"] == protocol.split])
     labels = torch.from_numpy(np.stack(frames["camera"].to_numpy())).float()  # (rows, 25)
     rows = []
-    for source, driver in pair_clips(protocol, list(clips), evaluation.max_clips):
+    paired = pair_clips(protocol, list(clips), evaluation.max_clips)
+    for (source, driver), pair in zip(paired, pair_names(paired)):
         driving = clips[driver][1:] if source == driver else clips[driver]
         if protocol.kind == "multiview":
             middle = driving[len(driving) // 2 : len(driving) // 2 + 1]
@@ -61,7 +65,7 @@ def make(
             rows.append(
                 {
                     "protocol": name,
-                    "pair": "--".join(dict.fromkeys(clip.replace("/", "-") for clip in (source, driver))),
+                    "pair": pair,
                     "frame": number,
                     "source_row": int(clips[source][0]),
                     "source_id": source,
@@ -104,6 +108,25 @@ def pair_clips(protocol: Protocol, clips: list[str], limit: int) -> list[tuple[s
         following = chosen[number + 1 :] + chosen[:number]
         pairs += [(source, driver) for driver in following if _person(driver) != _person(source)][:1]
     return pairs
+
+
+def pair_names(paired: list[tuple[str, str]]) -> list[str]:
+    """A name for each pair of clips that can be a folder's: both clips' names, as far as they go.
+
+    Where two pairs would have one name, or one is too long or has characters that mean something elsewhere, the name
+    ends with a digest of both clips.
+    """
+    spoken = ["--".join(dict.fromkeys(clip.replace("/", "-") for clip in pair)) for pair in paired]
+    uses = Counter(name.casefold() for name in spoken)
+    return [
+        name if uses[name.casefold()] == 1 and tables.PAIR.fullmatch(name) else _digested(name, pair)
+        for name, pair in zip(spoken, paired)
+    ]
+
+
+def _digested(name: str, pair: tuple[str, str]) -> str:
+    plain = re.sub(r"[^\w.-]+|^[.-]+", "_", name, flags=re.ASCII)[: tables.LONGEST_PAIR - 13]
+    return f"{plain}-{digest(pair)}"
 
 
 def sweep(driving: Tensor, yaw: list[float], pitch: list[float]) -> Tensor:

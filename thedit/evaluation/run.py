@@ -9,6 +9,7 @@ from thedit.evaluation.predict import predict
 from thedit.files import sha256
 from thedit.methods import registry, trained
 from thedit.methods.base import Method
+from thedit.metrics import tables
 from thedit.shards.store import FrameStore
 
 
@@ -23,7 +24,8 @@ def make(config: Config, name: str, protocol: str) -> pd.DataFrame:
     state = trained.digest(layout.weights(config, name)) if spec.trained else ""
     code = provenance.code_hash(spec.module, __name__)
     run = digest([state, spec.model_dump(), sha256(path), store.digest, code])
-    return predict(name, method, store, pd.read_parquet(path), layout.predictions(config, name, protocol), run)
+    pairs = tables.read(path, tables.PAIRS)
+    return predict(name, method, store, pairs, layout.predictions(config, name, protocol), run)
 
 
 def ready(config: Config, name: str, size: int) -> Method:

@@ -14,6 +14,7 @@ from thedit.config import Config
 from thedit.errors import UserError
 from thedit.figures import table
 from thedit.files import atomic
+from thedit.metrics import tables
 
 PICTURES = ("cross_identity.gif", "multiview.gif")
 
@@ -50,7 +51,7 @@ def results(config: Config, logs: Path) -> str:
     path = layout.run(config) / "metrics.parquet"
     if not path.is_file():
         raise UserError(f"{path}: is missing; finish the run first with 'snakemake --cores all'.")
-    made = pd.read_parquet(path).iloc[0]
+    made = tables.read(path, tables.METRICS).iloc[0]
     machine = f"{made['device']}, {_memory():.0f} GiB of memory"
     parts = [
         f"Run `{config.run}`: code {made['code_version']}, configuration {made['config_hash']}, seed {made['seed']}, "

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from thedit import layout
 from thedit.config import Config
 from thedit.errors import UserError
@@ -51,7 +49,7 @@ def charts_of(config: Config) -> Path:
     page = table.as_html(table.of_run(config))
     with atomic(folder / "table.html") as sibling:
         sibling.write_text(page)
-    style.save(folder / "comparison.png", charts.comparison(pd.read_parquet(path), config))
+    style.save(folder / "comparison.png", charts.comparison(tables.read(path, tables.METRICS), config))
     style.save(folder / "training.png", charts.training(config))
     seen = tables.read(layout.run(config) / "views.parquet", tables.VIEWS)
     if len(seen):

@@ -1,20 +1,19 @@
 """All methods on the same frames."""
 
-import numpy as np
 import pandas as pd
-from PIL import Image
 
 from thedit import layout
 from thedit.config import Config
 from thedit.figures.grid import Grid, Picture
 from thedit.figures.sheet import Sheet, nothing
+from thedit.metrics import images, tables
 from thedit.shards.store import FrameStore
 
 
 def show(config: Config, store: FrameStore, most: int = 5) -> Sheet:
     """One row a frame of the first protocol between people: source, driver, the truth, every method's prediction."""
     for protocol in config.evaluation.protocols:
-        pairs = pd.read_parquet(layout.pairs(config, protocol))
+        pairs = tables.read(layout.pairs(config, protocol), tables.PAIRS)
         if (pairs["source_id"] != pairs["driver_id"]).any():
             break
     else:
@@ -32,7 +31,7 @@ def show(config: Config, store: FrameStore, most: int = 5) -> Sheet:
 
 def _prediction(config: Config, method: str, protocol: str, row: pd.Series) -> Picture:
     path = layout.predictions(config, method, protocol) / row["pair"] / f"{row['frame']:04d}.png"
-    return np.array(Image.open(path)) if path.is_file() else None
+    return images.read(path) if path.is_file() else None
 
 
 def _truth(config: Config, store: FrameStore, frames: pd.DataFrame, number: int) -> Picture:

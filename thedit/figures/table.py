@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from thedit import layout
+from thedit import layout, parquet
 from thedit.config import Config
 from thedit.metrics import tables
 from thedit.metrics.text import SHOWN
@@ -63,7 +63,7 @@ class Table:
 def of_run(config: Config, chosen: Iterable[tuple[str, str]] = tuple(SHOWN)) -> list[Table]:
     """One table a protocol, a row a ``chosen`` metric and a column a method; and one of what the methods cost."""
     folder = layout.run(config)
-    metrics, cost = pd.read_parquet(folder / "metrics.parquet"), pd.read_parquet(folder / "cost.parquet")
+    metrics, cost = tables.read(folder / "metrics.parquet", tables.METRICS), parquet.read(folder / "cost.parquet")
     compared = [
         compare(protocol, metrics[metrics["protocol"] == protocol], methods, chosen)
         for protocol, methods in outside(config).items()

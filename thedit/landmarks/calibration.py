@@ -29,7 +29,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from thedit import camera
+from thedit import camera, parquet
 from thedit.errors import UserError
 from thedit.faces.registry import NETWORKS, Network, find
 from thedit.files import atomic, sha256
@@ -68,7 +68,7 @@ def detect(folder: Path, heads: assets.Assets, network: Network, split: str = "t
         raise UserError(f"{folder}: has no truth of {split} people; make it with 'thedit heads render'.")
     people = sorted({path.parent.name for path in clips})
     for path in tqdm(clips, desc=network.name, unit="clip"):
-        truth = pd.read_parquet(path)
+        truth = parquet.read(path)
         video = folder / "videos" / path.parent.name / f"{path.stem}.mp4"
         with av.open(str(video)) as container:
             pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]

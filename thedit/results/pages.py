@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from thedit import parquet
 from thedit.errors import UserError
 from thedit.files import atomic, sha256
 from thedit.methods.trained import opened
@@ -83,8 +84,8 @@ def _value(words: list[str]) -> str:
 
 def _table(folder: Path, name: str) -> pd.DataFrame:
     if name == "structure":
-        return pd.concat([pd.read_parquet(path) for path in sorted(folder.glob("structure/*.parquet"))])
-    return pd.read_parquet(folder / f"{name}.parquet")
+        return pd.concat([parquet.read(path) for path in sorted(folder.glob("structure/*.parquet"))])
+    return parquet.read(folder / f"{name}.parquet")
 
 
 def _cell(table: pd.DataFrame, name: str, words: list[str]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from thedit import layout, provenance
+from thedit import layout, parquet, provenance
 from thedit.config import Config, digest
 from thedit.errors import UserError
 from thedit.evaluation.score import measurer
@@ -35,7 +35,9 @@ def write(config: Config) -> None:
     made = [(method, protocol) for method in config.methods for protocol in evaluation.protocols]
     files = [layout.scores(config, *one) for one in made]
     scores = pd.concat([tables.read(path, tables.SCORES) for path in files], ignore_index=True)
-    predictions = [pd.read_parquet(layout.predictions(config, *one) / "predictions.parquet") for one in made]
+    predictions = [
+        tables.read(layout.predictions(config, *one) / "predictions.parquet", tables.PREDICTIONS) for one in made
+    ]
     record = {
         "frames": (aggregate.frames(scores), tables.FRAMES),
         "distances": (aggregate.distances(scores), tables.VALUES),
@@ -74,7 +76,7 @@ def _stretches(config: Config) -> Iterator[dict[str, Any]]:
         path = layout.weights(config, method).with_name("log.parquet")
         if not path.is_file():  # the weights were made elsewhere
             continue
-        log = pd.read_parquet(path)
+        log = parquet.read(path)
         stretch = np.arange(len(log)) * min(POINTS, len(log)) // len(log)
         images = log["images"].groupby(stretch).max()
         for loss in log.columns.drop(["step", "images"]):

@@ -128,6 +128,13 @@ class FrameStore:
         return shard, batch.column(name)[row - int(self._ends[shard]) + batch.num_rows]
 
 
+def verify(path: Path) -> None:
+    """`UserError` unless the shard ``path``, its pictures included, is as it was written."""
+    batch = _open(path)
+    for name in PICTURES:
+        _verify(path, batch, name)
+
+
 _REMEDY = "delete it and run 'thedit preprocess' again."
 
 

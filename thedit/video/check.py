@@ -13,9 +13,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from thedit import camera, weights
+from thedit import camera, parquet, weights
 from thedit.config import Config
-from thedit.errors import UserError
 from thedit.files import atomic
 from thedit.shards.loader import PairLoader
 from thedit.shards.sampler import PairSampler
@@ -50,10 +49,7 @@ def check(config: Config, folder: Path) -> pd.DataFrame:
     Raises `UserError` when the data set has not been preprocessed.
     """
     store = FrameStore(folder / "shards")
-    try:
-        qa = pd.read_parquet(folder / "qa.parquet")
-    except OSError as error:
-        raise UserError(f"{folder / 'qa.parquet'}: cannot be read; run 'thedit preprocess' first.") from error
+    qa = parquet.read(folder / "qa.parquet")
     inputs = collect(load(config.data.spec), config.data.name)
     rows = [_at_least("frames kept", "all", "share", float((qa["status"] == "kept").mean()), 0.95, len(qa))]
     if (inputs.root / "truth").is_dir():

@@ -19,6 +19,11 @@ def save(path: Path, embeddings: dict[tuple[str, str], np.ndarray]) -> None:
         save_file({"\n".join(name): np.ascontiguousarray(vector) for name, vector in embeddings.items()}, sibling)
 
 
+def load(path: Path) -> dict[tuple[str, str], np.ndarray]:
+    """What `save` kept."""
+    return {(key.split("\n")[0], key.split("\n")[1]): vector for key, vector in load_file(path).items()}
+
+
 def name(work: Path, table: pa.Table) -> pa.Table:
     """Give the people in the shards of ``work`` and in the QA ``table`` their final names; the new table.
 
@@ -27,7 +32,7 @@ def name(work: Path, table: pa.Table) -> pa.Table:
     """
     embeddings: dict[tuple[str, str], np.ndarray] = {}
     for path in sorted(work.glob("*.safetensors")):
-        embeddings |= {(key.split("\n")[0], key.split("\n")[1]): vector for key, vector in load_file(path).items()}
+        embeddings |= load(path)
     final = group(embeddings, _presence(table))
     for path in sorted(work.glob("*.arrow")):
         with pa.memory_map(str(path)) as source:

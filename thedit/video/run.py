@@ -18,6 +18,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from safetensors import SafetensorError
 from tqdm import tqdm
 
 from thedit import locks, provenance
@@ -27,7 +28,7 @@ from thedit.files import atomic, sha256, tidy
 from thedit.fitting.model import PATH as LANDMARK_MODEL
 from thedit.media.files import UnreadableError, check
 from thedit.processes import die_with_parent
-from thedit.shards import writer
+from thedit.shards import store, writer
 from thedit.video import decode, people
 from thedit.video.contact_sheet import draw
 from thedit.video.progress import Progress
@@ -132,7 +133,7 @@ def _process_all(
     jobs: int,
 ) -> None:
     """Process the shards that ``work`` does not hold yet."""
-    todo = {number: shard for number, shard in enumerate(shards) if not (work / f"{number:05d}.parquet").exists()}
+    todo = {number: shard for number, shard in enumerate(shards) if not _finished(work, number)}
     total = sum(segment.stop - segment.first for shard in shards for segment in shard)
     left = sum(segment.stop - segment.first for shard in todo.values() for segment in shard)
     every = max(1, settings.frames_per_shard // jobs)  # a job loses at most so many frames when it is killed
@@ -152,6 +153,23 @@ def _process_all(
                 bar.update(next(finished))
             _write(work, number, shard, [_result(kept) for kept in progress[number]], described)
             shutil.rmtree(work / SEGMENTS / f"{number:05d}")
+
+
+def _finished(work: Path, number: int) -> bool:
+    """Whether ``work`` holds a shard as it was written; what is damaged of it is taken away."""
+    rows, frames, embeddings = (work / f"{number:05d}.{kind}" for kind in ("parquet", "arrow", "safetensors"))
+    if not rows.exists():
+        return False
+    try:
+        if "kept" in pq.read_table(rows, schema=QA)["status"].to_pylist():
+            store.verify(frames)
+        if embeddings.exists():
+            people.load(embeddings)
+    except (UserError, OSError, pa.ArrowException, SafetensorError):
+        for path in (rows, frames, embeddings):
+            path.unlink(missing_ok=True)
+        return False
+    return True
 
 
 def _finish_all(arguments: list[tuple], jobs: int) -> Iterator[int]:
