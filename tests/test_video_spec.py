@@ -152,7 +152,7 @@ def test_a_sample_sheet(tmp_path):
     ("text", "words"),
     [
         ("video,person\na.mp4,ann\nb.mp4,bob\na.mp4,ann\n", "line 4 repeats line 2; remove one of them"),
-        ("video,who\na.mp4,ann\n", "unknown column 'who'; known columns are video, person, split, start, end"),
+        ("video,who\na.mp4,ann\n", "unknown column 'who'; known columns are video, person, split, start, end, frames"),
         ("video,start,end\na.mp4,5,2\n", "line 2: end 2 is not after start 5"),
         ("video,start\na.mp4,soon\n", "line 2: start is 'soon'; write seconds"),
         ("person\nann\n", "has no column 'video'"),

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from thedit import camera, config
 from thedit.errors import UserError
-from thedit.files import atomic
+from thedit.files import atomic, sha256
 from thedit.heads import motion, people, scene
 from thedit.heads.assets import Assets
 from thedit.heads.frames import Frames, write_maps
@@ -71,11 +71,18 @@ def fingerprint(heads: config.Heads) -> str:
 
 
 def finished(folder: Path, clip: Clip, key: str) -> bool:
-    """Whether the clip's files are there and were made with this fingerprint; the truth is written last."""
+    """Whether the clip's files are there, as they were written, and made with this fingerprint.
+
+    The truth is written last and has the sha256 of the others.
+    """
     path = folder / "truth" / f"{clip.name}.parquet"
     try:
-        return (pq.read_schema(path).metadata or {}).get(b"fingerprint") == key.encode()
-    except (OSError, pa.ArrowInvalid):
+        metadata = pq.read_table(path).schema.metadata or {}
+        files = json.loads(metadata.get(b"files", b"{}"))
+        if metadata.get(b"fingerprint") != key.encode() or not files:
+            return False
+        return all(sha256(folder / name) == digest for name, digest in files.items())
+    except (OSError, ValueError, pa.ArrowException, UserError):
         return False
 
 
@@ -94,16 +101,20 @@ def _record(renderer: Renderer, heads: config.Heads, person: Person, clip: Clip,
     _write_video(folder / "videos" / f"{clip.name}.mp4", frames.image, clip.generator(heads.seed, 3), rate)
     if clip.split == "test":
         write_maps(folder / "truth" / f"{clip.name}.maps.arrow", frames)
-    _write_truth(folder / "truth" / f"{clip.name}.parquet", renderer.assets, clip, person.identity, moves, key)
+    names = [f"videos/{clip.name}.mp4", *[f"truth/{clip.name}.maps.arrow"] * (clip.split == "test")]
+    made = {"fingerprint": key, "files": json.dumps({name: sha256(folder / name) for name in names})}
+    _write_truth(folder / "truth" / f"{clip.name}.parquet", renderer.assets, clip, person.identity, moves, made)
 
 
 def write_sheet(folder: Path, heads: config.Heads, listed: list[Clip]) -> None:
     """The sample sheet of the clips ``listed``, and the settings that `Truth` needs."""
     with atomic(folder / "sheet.csv") as path, open(path, "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["video", "person", "split", "start", "end"])
+        writer.writerow(["video", "person", "split", "start", "end", "frames"])
         for clip in listed:
-            writer.writerow([f"videos/{clip.name}.mp4", clip.name.split("/")[0], clip.split, "", ""])
+            writer.writerow(
+                [f"videos/{clip.name}.mp4", clip.name.split("/")[0], clip.split, "", "", heads.frames_per_clip]
+            )
     with atomic(folder / "heads.json") as path:
         path.write_text(json.dumps(heads.model_dump(mode="json"), indent=2) + "\n")
 
@@ -174,7 +185,7 @@ def _write_video(path: Path, images: NDArray[np.uint8], generator: np.random.Gen
 
 
 def _write_truth(
-    path: Path, assets: Assets, clip: Clip, identity: NDArray[np.float32], moves: Motion, key: str
+    path: Path, assets: Assets, clip: Clip, identity: NDArray[np.float32], moves: Motion, made: dict[str, str]
 ) -> None:
     frames = len(moves.camera)
     rest = assets.vertices(torch.from_numpy(identity))[assets.landmarks]
@@ -197,7 +208,7 @@ def _write_truth(
             "identity": rows(np.broadcast_to(identity, (frames, len(identity)))),
             "landmarks": rows(landmarks.numpy()),
         },
-        metadata={"fingerprint": key},
+        metadata=made,
     )
     with atomic(path) as sibling:
         pq.write_table(table, sibling, compression="zstd")

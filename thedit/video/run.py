@@ -33,7 +33,7 @@ from thedit.video import decode, people
 from thedit.video.contact_sheet import draw
 from thedit.video.progress import Progress
 from thedit.video.segment import Result, Row, Segment, failure, process
-from thedit.video.spec import Inputs, Spec, collect, load
+from thedit.video.spec import Inputs, Source, Spec, collect, load
 
 SEGMENTS = "segments"  # folder of what is done of unfinished shards
 QA = pa.schema(
@@ -97,7 +97,8 @@ def _preprocess(config: Config, out: Path, jobs: int) -> pd.DataFrame:
 def plan(inputs: Inputs, frames_per_shard: int) -> tuple[list[list[Segment]], list[Row]]:
     """Divide all frames into shards, each a list of segments of together about ``frames_per_shard`` frames.
 
-    Inputs that cannot be opened become QA rows.
+    Inputs that cannot be opened become QA rows, but for those whose number of frames is known: `UserError` names the
+    first of these that has another one.
     """
     shards: list[list[Segment]] = []
     failures = [Row(problem.name, "", "", "", None, "failed", problem.reason) for problem in inputs.problems]
@@ -107,8 +108,12 @@ def plan(inputs: Inputs, frames_per_shard: int) -> tuple[list[list[Segment]], li
             line = decode.timeline(source)
             wanted = decode.numbers(source, line)
         except UnreadableError as error:
+            if source.frames:
+                raise _incomplete(source, str(error)) from error
             failures.append(failure(source, str(error)))
             continue
+        if source.frames not in (0, len(line.ticks)):
+            raise _incomplete(source, f"has {len(line.ticks)} frames, not {source.frames} as its sheet says")
         if not wanted:
             failures.append(failure(source, "no frames between its start and end"))
         elif line.short:
@@ -121,6 +126,11 @@ def plan(inputs: Inputs, frames_per_shard: int) -> tuple[list[list[Segment]], li
             shards[-1].append(Segment(source, first, stop, whole=len(wanted) <= frames_per_shard))
             room -= stop - first
     return shards, failures
+
+
+def _incomplete(source: Source, reason: str) -> UserError:
+    remedy = "make or copy it again ('thedit heads render' for AnnyHeads), or correct the sheet's column frames"
+    return UserError(f"{source.paths[0]}: {reason}; {remedy}.")
 
 
 def _process_all(

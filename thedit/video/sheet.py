@@ -11,18 +11,22 @@ from typing import Any
 
 from thedit.errors import UserError
 
-COLUMNS = ("video", "person", "split", "start", "end")
+COLUMNS = ("video", "person", "split", "start", "end", "frames")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A video, relative to the sheet's folder, and what is known of it; ``start`` and ``end`` in seconds."""
+    """A video, relative to the sheet's folder, and what is known of it.
+
+    ``start`` and ``end`` in seconds; ``frames`` is how many the whole video must have, 0 where the sheet does not say.
+    """
 
     video: str
     person: str = ""
     split: str = ""
     start: float = 0.0
     end: float = math.inf
+    frames: int = 0
 
 
 def read(path: Path) -> list[Row]:
@@ -94,7 +98,10 @@ def _row(path: Path, line: int, columns: Sequence[str], values: list[str], decim
         raise UserError(
             f"{path}: line {line}: end {times['end']:g} is not after start {times['start']:g}; correct one of them."
         )
-    return Row(text["video"], text.get("person", ""), _split(text.get("split", "")), **times)
+    frames = text.get("frames", "") or "0"
+    if not frames.isdecimal():
+        raise UserError(f"{path}: line {line}: frames is '{frames}'; write how many frames the video has, or nothing.")
+    return Row(text["video"], text.get("person", ""), _split(text.get("split", "")), **times, frames=int(frames))
 
 
 def _split(name: str) -> str:

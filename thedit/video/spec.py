@@ -58,6 +58,7 @@ class Source:
     """One input: a video file, or the pictures of one clip in order.
 
     ``start`` and ``end`` (seconds) limit a video. ``name`` is how it is called in tables, relative to the root.
+    ``frames`` is how many it must have, 0 where nobody says.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Source:
     split: str
     start: float = 0.0
     end: float = math.inf
+    frames: int = 0
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,9 @@ def _from_sheet(spec: Spec, root: Path) -> tuple[list[Source], list[Problem]]:
         file = path.parent / row.video
         if "\\" in row.video and not file.exists():  # as Windows writes paths
             file = path.parent / row.video.replace("\\", "/")
-        sources.append(Source(pattern.readable(row.video), (file,), person, clip, split, row.start, row.end))
+        sources.append(
+            Source(pattern.readable(row.video), (file,), person, clip, split, row.start, row.end, row.frames)
+        )
     return sorted(sources, key=lambda source: (source.person, source.clip)), []
 
 
