@@ -12,7 +12,7 @@ from thedit.errors import UserError
 from thedit.evaluation import pairs, protocols
 from thedit.evaluation.annyheads import TruePictures
 from thedit.evaluation.run import make
-from thedit.heads import assets, build, render
+from thedit.heads import assets, build, dataset, render
 from thedit.shards.store import FrameStore
 from thedit.video.run import preprocess
 
@@ -99,6 +99,19 @@ def test_a_damaged_picture_is_rendered_again(project, monkeypatch, damage):
     assert cache.load(path, type(good)) is None
     assert np.array_equal(truth.render(rows).image, good.image)
     assert cache.load(path, type(good)) is not None
+
+
+@pytest.mark.parametrize("kind", ["videos", "truth"])
+def test_a_damaged_rendering_is_rendered_again(project, monkeypatch, kind):
+    monkeypatch.chdir(project)
+    folder, key = project / "data/small", dataset.fingerprint(HEADS)
+    (clip,) = dataset.clips(HEADS, ("test",))
+    path = next((folder / kind / "test-0000").glob("*.m*"))
+    good = path.read_bytes()
+    path.write_bytes(good[:-200] + bytes([good[-200] ^ 1]) + good[-199:])
+    assert not dataset.finished(folder, clip, key)
+    render.render(HEADS, folder, project / assets.PATH, jobs=1)
+    assert path.read_bytes() == good and dataset.finished(folder, clip, key)
 
 
 def test_predictions_of_other_frames_are_made_again(tmp_path, monkeypatch):

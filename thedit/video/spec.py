@@ -38,7 +38,9 @@ class Spec(Section):
     images: str | None = Field(
         None, description="pattern of pictures; with {frame} the pictures that share all other fields form a clip"
     )
-    sheet: str | None = Field(None, description="CSV sample sheet: video, and optionally person, split, start, end")
+    sheet: str | None = Field(
+        None, description="CSV sample sheet: video, and optionally person, split, start, end, frames"
+    )
     person: str | None = Field(None, description="template of the person's name, e.g. {video}-P{n}")
     clip: str | None = Field(None, description="template of the clip's name")
     faces: Literal["one", "all"] = Field("one", description="the main face of a video, or every face in it")
