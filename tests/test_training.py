@@ -130,8 +130,8 @@ def start_two(shards, folder, config, name="planedict", before=""):
 
 def test_two_processes_then_one(shards, tmp_path):
     process = start_two(shards, tmp_path, settings(images=8))
-    process.communicate(timeout=240)
-    assert process.returncode == 0
+    _, said = process.communicate(timeout=240)
+    assert process.returncode == 0, said.decode()
     assert pd.read_parquet(tmp_path / "log.parquet")["images"].tolist() == [4, 8]
     train(settings(images=12), "planedict", shards, tmp_path)  # the checkpoint loads in one process
     assert len(pd.read_parquet(tmp_path / "log.parquet")) == 3
