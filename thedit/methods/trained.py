@@ -78,7 +78,8 @@ def begin(method: Method, path: Path) -> None:
     Raises `UserError` when they are missing, damaged, or of something else.
     """
     given, metadata = _sound(path)
-    tensors, kind = {name: given[name] for name in given if not name.startswith(method.anew)}, metadata.get("method", "")
+    tensors = {name: tensor for name, tensor in given.items() if not name.startswith(method.anew)}
+    kind = metadata.get("method", "")
     if kind not in registry.names() or registry.find(kind).load_class() is not type(method):
         raise UserError(
             f"--init: {path}: holds weights of '{kind or 'no method'}', from which no {type(method).__name__} can "
