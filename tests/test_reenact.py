@@ -1,7 +1,6 @@
 """A picture that moves as a video does, and weights that can be given away."""
 
 import json
-from fractions import Fraction
 
 import av
 import numpy as np
@@ -19,15 +18,15 @@ from thedit import layout
 from thedit.cli import reenact, train
 from thedit.config import Config, Preprocess
 from thedit.errors import UserError
-from thedit.evaluation import animate
 from thedit.files import sha256
 from thedit.methods import trained
 from thedit.methods.bounds import CopyDriver, CopySource
+from thedit.reenact import faces, run
+from thedit.reenact.request import Request
 from thedit.shards.store import FrameStore
 from thedit.training import checkpoint
 from thedit.training.export import export
 from thedit.training.loop import train as train_method
-from thedit.video import segment
 
 SIZE, FRAMES = 64, 12
 SETTINGS = Config(
@@ -63,7 +62,7 @@ def read(path):
         return pictures, stream.average_rate, stream.codec_context.name
 
 
-def run(command, *arguments):
+def invoke(command, *arguments):
     app = typer.Typer()
     command.register(app)
     app.callback()(lambda: None)  # a group, as in thedit
@@ -75,7 +74,7 @@ def test_the_command_makes_a_video_and_says_what_it_cost(folder, weights, tmp_pa
     source.write_bytes((folder / "portrait.png").read_bytes())
     out = tmp_path / "neu er Ordner" / "out.mp4"
     files = ["--source", source, "--driving", folder / "driving.mp4", "--out", out, "--weights", weights]
-    result = run(reenact, "reenact", *files)
+    result = invoke(reenact, "reenact", *files)
     assert result.exit_code == 0
     pictures, rate, codec = read(out)
     assert pictures.shape == (FRAMES, SIZE, SIZE, 3)
@@ -86,26 +85,31 @@ def test_the_command_makes_a_video_and_says_what_it_cost(folder, weights, tmp_pa
     assert list(out.parent.iterdir()) == [out]
 
 
+def request(folder, weights, out, **options):
+    """What a user asks for, of the portrait and the driving video unless ``options`` say else."""
+    files = {"sources": [folder / "portrait.png"], "driving": folder / "driving.mp4", "out": out, "weights": weights}
+    return Request(**(files | options))
+
+
 @pytest.mark.parametrize("said", [("annyheads", "dlib-68"), ("dlib-68", "annyheads")], ids=str)
 def test_faces_are_labelled_by_the_networks_that_the_weights_name(folder, weights, tmp_path, monkeypatch, said):
     change(weights, tmp_path / "weights.safetensors", landmarks=said[0], pose=said[1])
-    asked, network = [], segment._network
-    monkeypatch.setattr(segment, "_network", lambda *which: asked.append(which) or network(*which))
-    files = folder / "portrait.png", folder / "driving.mp4", tmp_path / "out.mp4"
-    animate.animate(*files, tmp_path / "weights.safetensors")
+    asked, network = [], faces.network
+    monkeypatch.setattr(faces, "network", lambda *which: asked.append(which) or network(*which))
+    run.reenact(request(folder, tmp_path / "weights.safetensors", tmp_path / "out.mp4"))
     assert [name for role, name in asked if role == "landmarks"] == [*said, *said]
 
 
 def bound(monkeypatch, method):
-    """Let `animate` show the source or the driver, whatever the weights."""
+    """Let the command show the source or the driver, whatever the weights."""
     monkeypatch.setattr(trained, "load", lambda path: (method("tiny", SIZE).eval(), Preprocess(size=SIZE)))
 
 
 def test_the_source_is_the_picture_and_the_driver_the_video(folder, weights, tmp_path, monkeypatch):
     bound(monkeypatch, CopyDriver)
-    animate.animate(folder / "portrait.png", folder / "driving.mp4", tmp_path / "driver.mp4", weights)
+    run.reenact(request(folder, weights, tmp_path / "driver.mp4"))
     bound(monkeypatch, CopySource)
-    animate.animate(folder / "portrait.png", folder / "driving.mp4", tmp_path / "source.mp4", weights)
+    run.reenact(request(folder, weights, tmp_path / "source.mp4"))
     driver, source = (read(tmp_path / f"{name}.mp4")[0].astype(float) for name in ("driver", "source"))
     assert np.abs(np.diff(source, axis=0)).mean() < 1
     assert np.abs(np.diff(driver, axis=0)).mean() > 3
@@ -115,37 +119,11 @@ def test_frames_without_a_face_repeat_another(folder, weights, tmp_path, monkeyp
     bound(monkeypatch, CopyDriver)
     wall = [video_files.wall()] * 3
     video_files.write(tmp_path / "driving.mp4", [*wall, *video_files.moving(6), *wall])
-    made = animate.animate(folder / "portrait.png", tmp_path / "driving.mp4", tmp_path / "out.mp4", weights)
+    made = run.reenact(request(folder, weights, tmp_path / "out.mp4", driving=tmp_path / "driving.mp4"))
     assert made.frames == 12
     assert made.repeated == {"no face found": 6}
     change = np.abs(np.diff(read(tmp_path / "out.mp4")[0].astype(float), axis=0)).mean((1, 2, 3))
     assert (change > 2).tolist() == [False] * 3 + [True] * 5 + [False] * 3
-
-
-@pytest.mark.parametrize(
-    ("made", "shown"), [([0, 1, 2, 3], [0, 1, 2, 3]), ([2], [2, 2, 2, 2]), ([1, 3], [1, 1, 1, 3]), ([0], [0] * 4)]
-)
-def test_every_frame_gets_a_picture(made, shown, tmp_path):
-    assert list(animate._fill([(number, number) for number in made], 4, tmp_path)) == shown
-
-
-def test_a_method_that_makes_nothing_is_one_sentence(tmp_path):
-    with pytest.raises(UserError, match="make no picture that can be shown"):
-        list(animate._fill([], 4, tmp_path))
-
-
-@pytest.mark.parametrize(
-    ("times", "rate"),
-    [
-        ([0], Fraction(25)),
-        (range(0, 10), Fraction(30000, 1001)),
-        ([0, 1, 2, 9], Fraction(30000, 1001) / 3),
-    ],
-    ids=["one frame", "29.97", "varying"],
-)
-def test_the_rate_is_that_of_the_driving_video(times, rate):
-    line = animate.decode.Timeline(1001 * np.array(times), 1 / 30000)
-    assert float(animate._rate(line)) == pytest.approx(float(rate), rel=1e-6)
 
 
 def change(weights, path, **facts):
@@ -158,13 +136,13 @@ def change(weights, path, **facts):
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({"source": "wall.png"}, r"wall\.png: no face found; choose another file"),
-        ({"source": "nowhere.png"}, r"nowhere\.png: there is no such file; choose another file"),
-        ({"driving": "text.mp4"}, r"text\.mp4: is no video or is cut short; choose another file"),
+        ({"sources": "wall.png"}, r"wall\.png: no face found; choose another file"),
+        ({"sources": "nowhere.png"}, r"nowhere\.png: there is no such file; choose another file"),
+        ({"driving": "text.mp4"}, r"text\.mp4: is no video or is cut short \(.*\); choose another file"),
         ({"driving": "sound.mp4"}, r"sound\.mp4: has no picture, only sound; choose another file"),
         ({"out": "out.avi"}, r"out\.avi: the video is written as MP4; let the name end in \.mp4"),
         ({"out": "wall.png/out.mp4"}, r"out\.mp4: cannot be written \(.*\); choose another folder"),
-        ({"weights": "none.safetensors"}, r"none\.safetensors: is missing; call this in the project"),
+        ({"weights": "none.safetensors"}, r"none\.safetensors: is missing; train the method"),
         ({"weights": "short.safetensors"}, r"short\.safetensors: is damaged \("),
         ({"weights": "bare.safetensors"}, r"bare\.safetensors: its metadata lack size, landmarks, pose; use "),
         ({"weights": "other.safetensors"}, r"other\.safetensors: methods: 'planedct' is offered by no installed"),
@@ -186,10 +164,11 @@ def test_a_file_that_cannot_be_used_is_one_sentence(folder, weights, tmp_path, f
     change(weights, tmp_path / "wide.safetensors", preset="small", size="128")
     change(weights, tmp_path / "blind.safetensors", pose="none")
     change(weights, tmp_path / "huge.safetensors", size="-64")
-    good = {"source": "portrait.png", "driving": "driving.mp4", "out": "out.mp4", "weights": "good.safetensors"}
+    good = {"sources": "portrait.png", "driving": "driving.mp4", "out": "out.mp4", "weights": "good.safetensors"}
     chosen = {role: tmp_path / name for role, name in (good | files).items()}
+    chosen["sources"] = [chosen["sources"]]
     with pytest.raises(UserError, match=words):
-        animate.animate(**chosen)
+        run.reenact(Request(**chosen))
     assert not list(tmp_path.rglob("*out.*"))
 
 
@@ -199,7 +178,7 @@ def test_exported_weights_are_half_as_large_and_make_the_same_pictures(folder, w
     layout.weights(SETTINGS, "planedict").symlink_to(weights)
     (tmp_path / "config.yaml").write_text("run: brief")
     out = tmp_path / "pretrained" / "half.safetensors"
-    result = run(train, "export", "--config", "config.yaml", "--method", "planedict", "--out", out)
+    result = invoke(train, "export", "--config", "config.yaml", "--method", "planedict", "--out", out)
     assert result.exit_code == 0
     assert out.stat().st_size < 0.51 * weights.stat().st_size
     with safetensors.safe_open(out, "pt") as half, safetensors.safe_open(weights, "pt") as full:
@@ -215,7 +194,7 @@ def test_exported_weights_are_half_as_large_and_make_the_same_pictures(folder, w
         pictures.append(method.drive(method.encode(source), driving, driving.camera))
     assert pictures[0].std() > 0.05
     torch.testing.assert_close(pictures[1], pictures[0], atol=1 / 255, rtol=0)
-    animate.animate(folder / "portrait.png", folder / "driving.mp4", tmp_path / "out.mp4", out)
+    run.reenact(request(folder, out, tmp_path / "out.mp4"))
 
 
 def test_what_half_precision_cannot_hold_is_not_exported(tmp_path):

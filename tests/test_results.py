@@ -14,8 +14,7 @@ from PIL import Image, ImageSequence
 from safetensors import safe_open
 
 from tests.test_metrics_tables import protocol, scores
-from thedit import config, config_text, layout
-from thedit.cli.reenact import WEIGHTS
+from thedit import config, config_text, layout, pretrained
 from thedit.errors import UserError
 from thedit.figures import run as figures
 from thedit.figures.readme import marks
@@ -27,6 +26,7 @@ from thedit.metrics.text import SHOWN
 from thedit.results import derive, pages, record, reference
 from thedit.training.checkpoint import export
 
+DEFAULT = Path("data/pretrained") / pretrained.NAME
 ROOT = Path(__file__).parents[1]
 COMMITTED = sorted(path.parent for path in (ROOT / "results").glob("reference*/provenance.json"))
 DERIVED = ("metrics", "comparisons", "views")
@@ -235,7 +235,7 @@ def test_the_templates_name_rows_that_the_runs_will_have(page):
         source, *words = shlex.split(place)
         run, _, name = source.partition("/")
         if name not in pages.TABLES:
-            assert name == "provenance" or Path(source).parent == WEIGHTS.parent, place
+            assert name == "provenance" or Path(source).parent == DEFAULT.parent, place
             continue
         keys, _ = pages.TABLES[name]
         assert (ROOT / "config" / f"{run}.yaml").is_file(), place
@@ -327,4 +327,4 @@ class TestCommitted:
         assert settings == config.load(ROOT / f"config/{run}.yaml").data.preprocess
 
     def test_the_default_weights_are_among_them(self):
-        assert WEIGHTS in [Path(f"data/pretrained/{method}-small.safetensors") for _, method in GIVEN_AWAY]
+        assert DEFAULT in [Path(f"data/pretrained/{method}-small.safetensors") for _, method in GIVEN_AWAY]

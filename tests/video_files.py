@@ -47,8 +47,13 @@ def write(
     rotation: int = 0,
     times: Callable[[int], int] | None = None,
     options: dict[str, str] | None = None,
+    beep: float | None = None,
+    sound: str = "aac",
 ) -> Path:
-    """Encode frames (H, W, 3) at 25 a second, or with presentation ``times`` in thousandths of a second."""
+    """Encode frames (H, W, 3) at 25 a second, or with presentation ``times`` in thousandths of a second.
+
+    With a ``beep`` there is sound of the codec ``sound``: silence, and from that second on a tone.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     frames = list(frames)
     with av.open(str(path), "w", options=options or {}) as container:
@@ -59,6 +64,8 @@ def write(
             stream.set_display_rotation(rotation)
         if times:
             stream.codec_context.time_base = Fraction(1, 1000)
+        if beep is not None:
+            _write_beep(container, beep, times(len(frames)) / 1000 if times else len(frames) / 25, sound)
         for number, picture in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
             if times:
@@ -66,6 +73,20 @@ def write(
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
+
+
+def _write_beep(container: av.container.OutputContainer, beep: float, seconds: float, codec: str) -> None:
+    """A tone of 1 kHz from second ``beep`` on."""
+    rate = 48000
+    stream = container.add_stream(codec, rate=rate, layout="mono")
+    wave = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(round(seconds * rate)) / rate)
+    wave[: round(beep * rate)] = 0
+    for start in range(0, len(wave) - 1023, 1024):
+        part = wave[None, start : start + 1024]
+        frame = av.AudioFrame.from_ndarray((32767 * part).astype(np.int16), format="s16", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode())
 
 
 def write_sound(path: Path) -> Path:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from thedit import camera
 from thedit.methods import augment, view
 from thedit.methods.base import Method
 from thedit.methods.features import face_embedding, perceptual
@@ -23,6 +24,8 @@ SMOOTHNESS_POINTS = 500
 SMOOTHNESS_DISTANCE = 0.004
 FRAMING = 0.02
 """By how much the unposed view is moved and scaled at random, of its side."""
+FURTHEST = {"yaw": 45.0, "pitch": 35.0}
+"""Degrees that a source may look away from the camera; of the rest of the face it would have to know too much."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,11 @@ class PlaneDict(Method):
     def built(self) -> dict[str, Any]:
         """All options of this network."""
         return self.options.model_dump(mode="json")
+
+    def objections(self, source: FrameBatch) -> list[str]:
+        """Why each of B sources is out of range; empty where it is not."""
+        turned = camera.angles(camera.split(source.camera)[0]).abs()
+        return [_objection(yaw, pitch) for yaw, pitch, _ in turned.tolist()]
 
     def encode(self, source: FrameBatch) -> Source:
         """Codes and still planes of B sources."""
@@ -188,6 +196,14 @@ class PlaneDict(Method):
         both = torch.cat([points, points + SMOOTHNESS_DISTANCE * away], dim=1)
         here, there = self.network.renderer.density(planes, both).chunk(2, dim=1)  # (B, P)
         return functional.mse_loss(here, there)
+
+
+def _objection(yaw: float, pitch: float) -> str:
+    """Why a source that is turned by so many degrees cannot be used."""
+    for name, angle in (("yaw", yaw), ("pitch", pitch)):
+        if angle > FURTHEST[name]:
+            return f"looks away by {angle:.0f} degrees of {name}, at most {FURTHEST[name]:.0f} can be animated"
+    return ""
 
 
 def replace_first(target: FrameBatch, source: FrameBatch, count: int) -> FrameBatch:

@@ -16,6 +16,7 @@ MISFIT = 0.12
 SHARP = 100.0  # sharpness at which a frame loses half its quality
 BOX = 5.2  # side of the crop over the spread of a frontal face's landmarks, a little less than it is
 OPEN = 0.25  # height over width of an open eye
+OUTSIDE_CROP = "face outside the clip's crop"
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,14 @@ def assemble(tracks: list[Track], cuts: list[int], every_face: bool) -> list[Cli
     """
     ordered = sorted(tracks, key=lambda track: (-track.area, track.frames[0]))
     if every_face:
-        return sorted((_clip(number, [track]) for number, track in enumerate(ordered)), key=lambda clip: clip.frames[0])
+        return sorted((join([track], number) for number, track in enumerate(ordered)), key=lambda clip: clip.frames[0])
     shots: dict[int, list[Track]] = {}
     taken: set[int] = set()
     for track in ordered:
         if taken.isdisjoint(track.frames):
             taken.update(track.frames)
             shots.setdefault(int(np.searchsorted(cuts, track.frames[0], side="right")), []).append(track)
-    return [_clip(0, shots[shot]) for shot in sorted(shots)]
+    return [join(shots[shot]) for shot in sorted(shots)]
 
 
 def divide(clip: Clip, width: int, height: int) -> list[Clip]:
@@ -60,11 +61,12 @@ def divide(clip: Clip, width: int, height: int) -> list[Clip]:
         extent = high[starts[-1] : row + 1].max(0) - low[starts[-1] : row + 1].min(0)
         if (np.minimum(extent, (width, height)) > side).any():
             starts.append(row)
-    rows = [slice(start, stop) for start, stop in zip(starts, [*starts[1:], None])]
-    return [
-        Clip(clip.face, clip.frames[part], clip.landmarks[part], clip.pose_landmarks[part], clip.sharpness[part])
-        for part in rows
-    ]
+    return [rows(clip, slice(start, stop)) for start, stop in zip(starts, [*starts[1:], None])]
+
+
+def rows(clip: Clip, part: slice) -> Clip:
+    """Some frames of a clip."""
+    return Clip(clip.face, clip.frames[part], clip.landmarks[part], clip.pose_landmarks[part], clip.sharpness[part])
 
 
 def flaws(
@@ -89,7 +91,7 @@ def flaws(
         elif abs(yaw[row]) > settings.max_yaw:
             reason = f"turned too far (yaw {yaw[row]:.0f} degrees, limit {settings.max_yaw:g})"
         elif ((within[row] < 0) | (within[row] > 1)).any(1).sum() > OUTSIDE:
-            reason = "face outside the clip's crop"
+            reason = OUTSIDE_CROP
         else:
             reason = ""
         reasons.append(reason)
@@ -108,7 +110,8 @@ def quality(landmarks: np.ndarray, sharpness: float, angles: np.ndarray, scale: 
     return frontal * sharp * float(min(1.0, opening / OPEN)) * min(1.0, scale)
 
 
-def _clip(face: int, tracks: list[Track]) -> Clip:
+def join(tracks: list[Track], face: int = 0) -> Clip:
+    """The clip of tracks that have no frame in common."""
     frames = np.concatenate([track.frames for track in tracks])
     order = np.argsort(frames, kind="stable")
     landmarks = np.concatenate([np.stack(track.landmarks) for track in tracks])

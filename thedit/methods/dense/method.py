@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from thedit import camera
 from thedit.methods.dense import hull, probe, truth
 from thedit.methods.features import perceptual
 from thedit.methods.motion import Motion
@@ -21,9 +20,6 @@ from thedit.model.encoder import Encoder
 from thedit.model.network import Codes
 from thedit.model.synthesis import Synthesis
 from thedit.shards.batch import PARTS, FrameBatch, TrainBatch
-
-FURTHEST = {"yaw": 45.0, "pitch": 35.0}
-"""Degrees that a source may look away from the camera; of the rest of the face it would have to know too much."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +62,6 @@ class DensePlaneDict(PlaneDict):
     def doubles(self) -> float:
         """Share of the training pairs that somebody else drives who does the same."""
         return self.options.partner
-
-    def objections(self, source: FrameBatch) -> list[str]:
-        """Why each of B sources is out of range; empty where it is not."""
-        turned = camera.angles(camera.split(source.camera)[0]).abs()
-        return [_objection(yaw, pitch) for yaw, pitch, _ in turned.tolist()]
 
     def encode(self, source: FrameBatch) -> Encoded:
         """Codes, still planes and pictures of B sources."""
@@ -165,11 +156,3 @@ class DensePlaneDict(PlaneDict):
     def _roughness(self, planes: Tensor) -> Tensor:
         """As of the published network, of the density without its steepness."""
         return super()._roughness(planes) / self.options.steepness**2
-
-
-def _objection(yaw: float, pitch: float) -> str:
-    """Why a source that is turned by so many degrees cannot be used."""
-    for name, angle in (("yaw", yaw), ("pitch", pitch)):
-        if angle > FURTHEST[name]:
-            return f"looks away by {angle:.0f} degrees of {name}, at most {FURTHEST[name]:.0f} can be animated"
-    return ""

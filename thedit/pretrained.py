@@ -1,0 +1,32 @@
+"""The default weights: found from any folder of the machine, and checked."""
+
+import os
+from pathlib import Path
+
+from thedit import weights
+from thedit.errors import UserError
+from thedit.provenance import ROOT
+
+NAME = "planedict-lifted-small.safetensors"
+SHA256 = "062e355d6a51e6f937c35a0f1d63c76b5ca9504cccd3045444431fd679a9d3a4"
+
+
+def folders() -> list[Path]:
+    """Where they are looked for: the weights folder if it is named, the project's checkout, the user's data folder."""
+    named = [Path(os.environ["THEDIT_WEIGHTS"])] if "THEDIT_WEIGHTS" in os.environ else []
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return [*named, ROOT / "data" / "pretrained", Path(data) / "thedit"]
+
+
+def find() -> Path:
+    """The default weights; `UserError` when they are nowhere or differ from those of this version."""
+    for folder in folders():
+        path = folder / NAME
+        if path.is_file():
+            if weights.digest(path) != SHA256:
+                raise UserError(
+                    f"{path}: its sha256 is not that of this version; get it again, or name it with --weights."
+                )
+            return path
+    places = " or ".join(str(folder) for folder in folders())
+    raise UserError(f"{NAME}: the default weights are missing; put them in {places}, or name others with --weights.")

@@ -1,0 +1,116 @@
+"""What a user asks for, and everything about it that can be known to fail before the work begins."""
+
+import os
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from thedit.errors import UserError
+from thedit.media.files import PICTURES
+from thedit.methods.base import Method
+from thedit.reenact.camera import View
+from thedit.reenact.motion import Transfer
+
+SAVED = frozenset({".png", ".jpg", ".jpeg", ".webp"}) & PICTURES  # of a single frame
+
+
+@dataclass(frozen=True)
+class Request:
+    """All that `thedit.reenact.run.reenact` needs to know; the fields are the options of `thedit reenact`."""
+
+    sources: list[Path]
+    driving: Path
+    out: Path
+    weights: Path
+    same_person: bool = False
+    source_frame: int | None = None
+    view: View = field(default_factory=View)
+    transfer: Transfer = field(default_factory=Transfer)
+    show: Literal["square", "side-by-side", "whole"] = "square"
+    sound: bool = True
+    detector: str = "dlib-hog"
+    device: str = "auto"
+    force: bool = False
+
+    def outputs(self) -> list[Path]:
+        """The file of each result: ``out``, or with several people one in the folder ``out`` for each."""
+        if len(self.sources) == 1 or self.same_person:
+            return [self.out]
+        stems = Counter[str]()
+        paths = []
+        for source in self.sources:
+            stems[source.stem] += 1
+            number = f"-{stems[source.stem]}" if stems[source.stem] > 1 else ""
+            paths.append(self.out / f"{source.stem}{number}.mp4")
+        return paths
+
+
+def check_files(request: Request, frames: int) -> None:
+    """Whether the results can be written, of a driver of so many frames; else `UserError`."""
+    outputs = request.outputs()
+    if len(outputs) > 1 and request.out.suffix.lower() in {*SAVED, ".mp4"}:
+        raise UserError(f"{request.out}: is one file for {len(outputs)} people; name a folder, or say --same-person.")
+    for path in outputs:
+        suffix = path.suffix.lower()
+        if suffix in SAVED and frames > 1:
+            raise UserError(f"{path}: is one picture, but the driver has {frames} frames; let the name end in .mp4.")
+        if suffix != ".mp4" and suffix not in SAVED:
+            raise UserError(f"{path}: the video is written as MP4; let the name end in .mp4.")
+        if any(
+            path.exists() and given.exists() and path.samefile(given) for given in (*request.sources, request.driving)
+        ):
+            raise UserError(f"{path}: is an input; choose another name.")
+        if path.exists() and not request.force:
+            raise UserError(f"{path}: is there already; choose another name, or replace it with --force.")
+        _check_folder(path)
+
+
+def check_method(request: Request, method: Method, name: str) -> None:
+    """Whether the method can do what is asked; else `UserError`. ``name`` is how the weights are called."""
+    view, transfer = request.view, request.transfer
+    if view.moves and not method.camera_control:
+        raise UserError(
+            f"{name}: this method shows the driver's view alone; leave out --camera, --yaw, --pitch, --orbit and "
+            "--whole, or use weights of a method with a camera, such as planedict."
+        )
+    if transfer.what != "all" and not method.camera_control:
+        raise UserError(f"{name}: this method moves pose and expression together; leave out --motion.")
+    if transfer.mixes and not method.linear:
+        raise UserError(
+            f"{name}: the motion of this method is no linear code; leave out --strength and --relative, "
+            "or use weights of a method with bases, such as planedict."
+        )
+    if request.same_person and len(request.sources) > 1 and not method.several:
+        raise UserError(f"{name}: this method takes one picture of a person; leave out --same-person.")
+    if request.show == "whole" and view.framing == "driver":
+        raise UserError("--whole puts the head back where the source has it; leave out --camera driver.")
+
+
+def device(name: str) -> torch.device:
+    """The device called ``name``; ``auto`` is the GPU if there is one. `UserError` for one that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(name)
+        torch.empty(1, device=found)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"--device {name}: is not there; this machine has {_devices()}.") from error
+    return found
+
+
+def _devices() -> str:
+    return ", ".join(["cpu", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))])
+
+
+def _check_folder(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, trial = tempfile.mkstemp(prefix=".thedit-", dir=path.parent)
+        os.close(descriptor)
+        os.unlink(trial)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror}); choose another folder.") from error

@@ -1,0 +1,88 @@
+"""Source: the picture, or the frame of a video, whose person moves."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from thedit.config import Preprocess
+from thedit.errors import UserError
+from thedit.media import stream
+from thedit.media.files import PICTURES, UnreadableError, hidden
+from thedit.reenact.faces import LONGEST, Face, follow
+from thedit.shards.batch import FrameBatch
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """A source: frame ``number`` of a file as a method is given it (1), its crop (S, S, 3) uint8 and the crop's box.
+
+    remarks: what a user should know about it.
+    """
+
+    path: Path
+    number: int
+    frame: FrameBatch
+    crop: np.ndarray
+    box: np.ndarray
+    remarks: list[str]
+
+    def picture(self) -> np.ndarray:
+        """The whole picture (H, W, 3) at its own resolution."""
+        return next(iter(stream.read([self.path], range(self.number, self.number + 1)))).pixels
+
+
+def paths(given: Iterable[Path]) -> list[Path]:
+    """The files that are given, each folder replaced by the pictures in it; `UserError` for a folder without any."""
+    found = []
+    for path in given:
+        if not path.is_dir():
+            found.append(path)
+            continue
+        inside = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES and not hidden(file))
+        if not inside:
+            raise UserError(f"{path}: holds no pictures; choose another folder.")
+        found += inside
+    return found
+
+
+def load(path: Path, settings: Preprocess, number: int | None = None) -> Portrait:
+    """The source in a picture or video: frame ``number`` if given, else the best one.
+
+    Raises `UserError` when the file or the frame cannot be used.
+    """
+    with readable(path):
+        count = len(stream.timeline([path]).ticks)
+        if number is not None and not 0 <= number < count:
+            raise UserError(f"{path}: has no frame {number}; --source-frame goes from 0 to {count - 1}.")
+        wanted = range(count) if number is None else range(number, number + 1)
+        best = _best(follow(stream.read([path], wanted, LONGEST), settings))
+    if best.frame is None or best.crop is None or best.box is None:
+        raise UserError(f"{path}: {best.reason}; choose another file{remedy(best.reason)}.")
+    remarks = [f"the source is frame {best.number} of {count}"] if count > 1 else []
+    return Portrait(path, best.number, best.frame, best.crop, best.box, remarks)
+
+
+def _best(faces: Iterable[Face]) -> Face:
+    """The best of the faces that can be used, or else the first; one picture is kept, whatever the video's length."""
+    best = None
+    for face in faces:
+        if best is None or (face.frame is not None and (best.frame is None or face.quality > best.quality)):
+            best = face
+    return best or Face(0, 0.0, "does not decode")
+
+
+def remedy(reason: str) -> str:
+    """What else to try after a reason."""
+    return ", or --detector yunet or blazeface" if reason == "no face found" else ""
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """A context in which a file that cannot be read becomes a `UserError`."""
+    try:
+        yield
+    except UnreadableError as error:
+        raise UserError(f"{path}: {error}; choose another file.") from error
