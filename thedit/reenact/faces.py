@@ -77,8 +77,8 @@ class _Follower:
     def __init__(self, settings: Preprocess):
         self.settings = settings
         detector = network("detector", settings.detector)
-        landmarkers = (network("landmarks", name) for name in (settings.landmarks, settings.pose))
-        self._tracker = Tracker(detector, *landmarkers, settings.min_face)
+        landmarker, pose_landmarker = (network("landmarks", name) for name in (settings.landmarks, settings.pose))
+        self._tracker = Tracker(detector, landmarker, pose_landmarker, settings.min_face)
         self._shots, self._shot = Shots(), 0
         self._before: list[_Seen] = []  # labelled already, for smoothing alone
         self.waiting: list[_Seen] = []
