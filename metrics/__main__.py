@@ -1,7 +1,8 @@
 """``python -m thedit.metrics``: score results made elsewhere against their true frames.
 
-Both folders hold videos, or folders of pictures; clips are paired by name, frames in order. The driving frame is taken
-to be the true frame, and the source the first true frame of a clip unless --source gives others.
+Both folders hold videos, or folders of pictures; clips are paired by name, frames by the number in their name. The
+driving frame is taken to be the true frame, and the source the first true frame of a clip unless --source gives others.
+Transparent pictures are laid over white.
 """
 
 import json
@@ -14,7 +15,7 @@ import pandas as pd
 import torch
 import typer
 
-from thedit import provenance
+from thedit import files, provenance
 from thedit.config import digest
 from thedit.errors import UserError, sentence
 from thedit.metrics import aggregate, clips, suite, tables
@@ -34,11 +35,15 @@ def main(
     seed: Annotated[int, typer.Option(help="seed of the bootstrap")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="processes; the values do not depend on it")] = os.cpu_count() or 1,
 ) -> None:
-    """Write frames.parquet and metrics.parquet to --out and print the table."""
+    """Write metrics.parquet, frames.parquet and pairing.parquet to --out and print the table."""
     torch.set_num_threads(1)  # here as in the workers: the processes are the parallelism
     overrides = dict(_override(value) for value in backend or [])
     suite.load(suite_name, overrides)  # says what is missing before any work begins
-    table = pd.DataFrame(clips.score(clips.find(pred, target, source), suite_name, overrides, jobs))
+    found, remarks = clips.find(pred, target, source)
+    for remark in remarks:
+        print(f"metrics: {remark}", file=sys.stderr)
+    files.check_writable(out)
+    table = pd.DataFrame(clips.score(found, suite_name, overrides, jobs))
     stamp = {
         "seed": seed,
         "config_hash": digest([suite_name, overrides, resamples]),
@@ -50,6 +55,7 @@ def main(
     results = aggregate.metrics(frames, aggregate.distances(table), resamples, seed).assign(**stamp)
     tables.write(frames, tables.FRAMES, out / "frames.parquet")
     tables.write(results, tables.METRICS, out / "metrics.parquet")
+    tables.write(clips.pairs(found), tables.PAIRING, out / "pairing.parquet")
     print(readable(tables.read(out / "metrics.parquet", tables.METRICS)))
     print(f"All variants: {out / 'metrics.parquet'}; a value a frame: {out / 'frames.parquet'}")
 

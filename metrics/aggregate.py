@@ -20,6 +20,7 @@ Distance = Callable[[Tensor, Tensor], Tensor]
 WHAT = ["protocol", "metric", "variant", "backend", "weights_sha256"]
 INTERVAL = ["value", "ci_low", "ci_high"]
 VALUE = list(VALUES.columns)
+IDENTICAL = "-identical"  # variant of the share of frames that are no mean's: identical to their target
 
 
 def frames(scores: pd.DataFrame) -> pd.DataFrame:
@@ -39,6 +40,9 @@ def distances(scores: pd.DataFrame) -> pd.DataFrame:
 
 def metrics(table: pd.DataFrame, between: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:
     """One row a method, protocol, metric, variant and backend: value, interval, n, n_failed, n_reference.
+
+    Where some of a group's values are infinite (identical frames have no PSNR), the mean is over the others, and a
+    row of the variant with `IDENTICAL` has their share.
 
     ``table`` follows `thedit.metrics.tables.FRAMES`, of which every method must have the same frames of a protocol, or
     `UserError` names the one that has not. Intervals of means come from ``resamples`` resamples of source people. The
@@ -85,8 +89,15 @@ def people(table: pd.DataFrame) -> np.ndarray:
 def _means(table: pd.DataFrame, resamples: int, seed: int) -> Iterator[dict[str, Any]]:
     for (method, *what), group in table.groupby(["method", *WHAT]):
         values = group["value"].to_numpy(dtype=np.float64)
+        valid, failed = int(group["valid"].sum()), int((~group["valid"]).sum())
+        identical = statistics.apart(values)
         interval = statistics.clustered_mean(values, people(group), resamples, seed)
-        yield _row(method, what, interval, n=int(group["valid"].sum()), n_failed=int((~group["valid"]).sum()))
+        yield _row(method, what, interval, n=valid - int(identical.sum()), n_failed=failed)
+        if identical.any():
+            protocol, metric, variant, *network = what
+            alike = np.where(group["valid"], identical, np.nan)
+            share = statistics.clustered_mean(alike, people(group), resamples, seed)
+            yield _row(method, [protocol, metric, f"{variant}{IDENTICAL}", *network], share, n=valid, n_failed=failed)
 
 
 def _distances(vectors: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -22,7 +22,8 @@ from thedit.metrics.images import checked, checked_pair
 class PerFrame(Metric):
     """Mean over all frames of a function that gives one value a frame; frames whose value is NaN count as failed.
 
-    The sum is exact, so order, batches and processes do not change the result.
+    Values that are infinite beside finite ones (frames identical to their target) are counted apart. The sum is exact,
+    so order, batches and processes do not change the result.
     """
 
     is_differentiable = False
@@ -40,8 +41,7 @@ class PerFrame(Metric):
 
     def compute(self) -> Tensor:
         """The mean, a float64 scalar; NaN without any valid frame."""
-        values = self._all()
-        valid = values[~values.isnan()]
+        valid = self._counted()
         if not len(valid):
             return torch.tensor(math.nan, dtype=torch.float64)
         total = math.fsum(valid.tolist()) if valid.isfinite().all() else float(valid.sum())
@@ -49,13 +49,23 @@ class PerFrame(Metric):
 
     @property
     def n(self) -> int:
-        """Frames with a value."""
-        return int((~self._all().isnan()).sum())
+        """Frames that the mean is over."""
+        return len(self._counted())
+
+    @property
+    def n_identical(self) -> int:
+        """Frames whose value is infinite, beside others: they are no part of the mean."""
+        return int((~self._all().isnan()).sum()) - self.n
 
     @property
     def n_failed(self) -> int:
         """Frames without one."""
         return int(self._all().isnan().sum())
+
+    def _counted(self) -> Tensor:
+        values = self._all()
+        finite = values[values.isfinite()]
+        return finite if len(finite) else values[~values.isnan()]
 
     def _all(self) -> Tensor:
         values = self.values if isinstance(self.values, list) else [self.values]  # one tensor after a sync

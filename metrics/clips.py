@@ -1,54 +1,83 @@
 """Scores of results made elsewhere, several clips at a time."""
 
-import multiprocessing
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
 from tqdm import tqdm
 
 from thedit import camera
 from thedit.errors import UserError
-from thedit.metrics import folders, suite
+from thedit.metrics import folders, pairing, suite
 from thedit.metrics.measure import Measurer, pixel_sha256
 from thedit.metrics.pair import Pair
+from thedit.metrics.pairing import Frame
+from thedit.metrics.pixel import WINDOW
 from thedit.metrics.run import rows
-from thedit.processes import die_with_parent
+from thedit.workers import Workers
 
 PROTOCOL = "folders"
 
 
 @dataclass(frozen=True)
 class Clip:
-    """Files of one clip: the predicted and the true frames, or a video of each, and its source picture if one is given.
-
-    ``folder`` is that of all predictions.
-    """
+    """One clip: its frames on both sides, and its source picture if one is given. ``folder`` holds all predictions."""
 
     name: str
     folder: Path
-    predictions: list[Path]
-    targets: list[Path]
+    frames: list[Frame]
     source: Path | None
 
+    @property
+    def predictions(self) -> list[Path]:
+        """The files of the predicted frames: a picture each, or one video or animation."""
+        return list(dict.fromkeys(frame.prediction for frame in self.frames))
 
-def find(predictions: Path, targets: Path, sources: Path | None) -> list[Clip]:
-    """Clips of two folders, paired by name; `UserError` if one is missing on a side."""
-    pictures = folders.clips(sources) if sources else {}
-    return [
-        Clip(name, predictions, ours, theirs, _source(sources, pictures, name))
-        for name, ours, theirs in folders.paired(predictions, targets)
+    @property
+    def targets(self) -> list[Path]:
+        """The files of the true frames."""
+        return list(dict.fromkeys(frame.target for frame in self.frames))
+
+
+def find(predictions: Path, targets: Path, sources: Path | None) -> tuple[list[Clip], list[str]]:
+    """Clips of two folders, paired by name, their frames by number, and remarks about files that need one.
+
+    `UserError` names what is missing on a side.
+    """
+    ours, theirs = folders.read(predictions), folders.read(targets)
+    pictures = folders.read(sources).clips if sources else {}
+    found = [
+        Clip(name, predictions, pairing.pair(files, others), _source(sources, pictures, name))
+        for name, files, others in folders.paired(ours, theirs)
     ]
+    return found, [*folders.remarks(ours), *folders.remarks(theirs)]
+
+
+def pairs(clips: list[Clip]) -> pd.DataFrame:
+    """Which file's frame was compared with which: schema `thedit.metrics.tables.PAIRING`."""
+    return pd.DataFrame(
+        {
+            "pair": clip.name,
+            "frame": place,
+            "key": frame.key,
+            "prediction": str(frame.prediction),
+            "prediction_number": frame.ours,
+            "target": str(frame.target),
+            "target_number": frame.theirs,
+        }
+        for clip in clips
+        for place, frame in enumerate(clip.frames)
+    )
 
 
 def score(clips: list[Clip], suite_name: str, backends: dict[str, str], jobs: int) -> Iterator[dict[str, Any]]:
     """Score rows of all clips, in their order, whatever the number of processes ``jobs``."""
     jobs = min(jobs, len(clips))
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, _start, (suite_name, backends)) as pool:
+    with Workers(jobs, _start, suite_name, backends) as pool:
         for scores in tqdm(pool.map(_score, clips), total=len(clips), desc="clips", unit="clip"):
             yield from scores
 
@@ -59,7 +88,6 @@ _measurer: Measurer
 def _start(suite_name: str, backends: dict[str, str]) -> None:
     """Prepare this process."""
     global _measurer
-    die_with_parent()
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
     _measurer = Measurer(suite.load(suite_name, backends))
@@ -67,24 +95,16 @@ def _start(suite_name: str, backends: dict[str, str]) -> None:
 
 def _score(clip: Clip) -> list[dict[str, Any]]:
     """Rows of one clip, whose driving frames are taken to be its true frames, seen by the default camera."""
-    predictions, targets = folders.frames(clip.predictions), folders.frames(clip.targets)
-    if len(predictions) != len(targets):
-        raise UserError(
-            f"{clip.folder}: clip '{clip.name}' has {len(predictions)} frames, its target {len(targets)}; "
-            "give both as many."
-        )
-    if predictions[0].shape != targets[0].shape:
-        raise UserError(
-            f"{clip.folder}: clip '{clip.name}' has frames of {predictions[0].shape}, its target {targets[0].shape}; "
-            "give both the same size."
-        )
+    predictions, targets = list(folders.frames(clip.predictions)), list(folders.frames(clip.targets))
+    for frame, ours, theirs in zip(clip.frames, predictions, targets):
+        _check_sizes(frame, ours, theirs, targets[0])
     view = camera.label(camera.orbit(0.0, 0.0), camera.intrinsics()).expand(len(targets), -1)
     pair = Pair(
         predictions=predictions,
         reasons=[""] * len(predictions),
         drivers=targets,
         targets=targets,
-        source=folders.frames([clip.source])[0] if clip.source else targets[0],
+        source=next(folders.frames([clip.source])) if clip.source else targets[0],
         person=targets[:: max(1, len(targets) // 8)],
         requested=view,
         driving=view,
@@ -100,6 +120,25 @@ def _score(clip: Clip) -> list[dict[str, Any]]:
     digests = [pixel_sha256(picture) for picture in predictions], [pixel_sha256(picture) for picture in targets]
     found = rows(pair, _measurer, labels, *digests)
     return [row for row in found if not str(row["variant"]).endswith("@camera")]  # nobody asked for a camera
+
+
+def _check_sizes(frame: Frame, prediction: np.ndarray, target: np.ndarray, first: np.ndarray) -> None:
+    """Both pictures of a frame have one size, that of the clip's other frames, in which SSIM's window has a place."""
+    (height, width), (wanted, wide) = prediction.shape[:2], target.shape[:2]
+    if (height, width) != (wanted, wide):
+        raise UserError(
+            f"{frame.prediction}: frame {frame.key} is {width} x {height} pixels, in {frame.target} {wide} x {wanted}; "
+            "give both the same size."
+        )
+    if target.shape != first.shape:
+        raise UserError(
+            f"{frame.target}: frame {frame.key} is {wide} x {wanted} pixels, the first one "
+            f"{first.shape[1]} x {first.shape[0]}; give all frames of a clip one size."
+        )
+    if min(height, width) < WINDOW:
+        raise UserError(
+            f"{frame.prediction}: is {width} x {height} pixels; SSIM needs {WINDOW} a side, make it larger."
+        )
 
 
 def _source(folder: Path | None, pictures: dict[str, list[Path]], name: str) -> Path | None:

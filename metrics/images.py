@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from thedit.errors import UserError
+from thedit.media import pictures
+from thedit.media.files import UnreadableError
 
 
 def checked(pictures: Tensor, name: str = "pictures") -> Tensor:
@@ -72,9 +74,8 @@ def to_tensor(picture: np.ndarray) -> Tensor:
 
 
 def read(path: str | Path) -> np.ndarray:
-    """Decode a picture file to uint8 RGB (H, W, 3); `UserError` if it is missing or damaged."""
+    """Decode a picture file to uint8 RGB (H, W, 3) as `thedit.media.pictures.read`; `UserError` if it cannot be."""
     try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, UnidentifiedImageError) as error:
-        raise UserError(f"{path}: is no readable picture ({error}); write it again as PNG.") from error
+        return pictures.read(Path(path))
+    except UnreadableError as error:
+        raise UserError(f"{path}: {error}; write it again as PNG.") from error

@@ -28,13 +28,17 @@ def resamples(clusters: int, count: int, seed: int) -> np.ndarray:
     return rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=count)
 
 
+def apart(values: np.ndarray) -> np.ndarray:
+    """Which of ``values`` (N,) are infinite beside finite ones: identical frames, that would hide the others' mean."""
+    return np.isinf(values) & np.isfinite(values).any()
+
+
 def clustered_mean(values: np.ndarray, clusters: np.ndarray, count: int, seed: int) -> Interval:
     """Mean of ``values`` (N,) with a percentile interval from ``count`` resamples of whole ``clusters`` (N,).
 
-    NaN values are left out; with fewer than two clusters there is no interval. One infinite value makes the mean
-    infinite.
+    NaN values are left out, and infinite ones that are `apart`; with fewer than two clusters there is no interval.
     """
-    kept = ~np.isnan(values)
+    kept = ~np.isnan(values) & ~apart(values)
     values, clusters = values[kept], clusters[kept]
     if not len(values):
         return Interval(math.nan, math.nan, math.nan)

@@ -234,6 +234,22 @@ PREDICTIONS = pa.DataFrameSchema(
 )
 
 
+PAIRING = pa.DataFrameSchema(
+    {
+        "pair": TEXT,
+        "frame": COUNT,
+        "key": TEXT,
+        "prediction": TEXT,
+        "prediction_number": pa.Column(int, coerce=True),
+        "target": TEXT,
+        "target_number": pa.Column(int, coerce=True),
+    },
+    strict=True,
+    ordered=True,
+    unique=["pair", "frame"],
+)
+
+
 def check(table: pd.DataFrame, schema: pa.DataFrameSchema, origin: str | Path) -> pd.DataFrame:
     """``table`` if it follows ``schema``; otherwise a `UserError` that names ``origin`` and the column."""
     try:

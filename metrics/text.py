@@ -10,6 +10,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from thedit.metrics.aggregate import IDENTICAL
+
 # The one variant of each metric that the short table shows, and whether more or less of it is better.
 SHOWN = {
     ("csim", "source"): "↑",
@@ -59,7 +61,8 @@ def _table(protocol: str, rows: pd.DataFrame, outside: Mapping[str, str]) -> Tab
     for (metric, variant), better in SHOWN.items():
         shown = rows[(rows["metric"] == metric) & (rows["variant"] == variant)].set_index("method")
         for backend, cells in shown.groupby("backend"):
-            values = (outside.get(method) or _cell(cells, method) for method in methods)
+            alike = rows[(rows["metric"] == metric) & (rows["variant"] == variant + IDENTICAL)].set_index("method")
+            values = (outside.get(method) or _cell(cells, method) + _alike(alike, method) for method in methods)
             table.add_row(f"{metric} {better}", variant, str(backend), *values)
     return table
 
@@ -72,3 +75,11 @@ def _cell(cells: pd.DataFrame, method: str) -> str:
     spread = "" if math.isnan(cell["ci_low"]) else f" ({cell['ci_low']:.3g} to {cell['ci_high']:.3g})"
     failed = f", {cell['n_failed']} failed" if cell["n_failed"] else ""
     return value + spread + failed
+
+
+def _alike(cells: pd.DataFrame, method: str) -> str:
+    """How many frames are no part of the mean, because they are identical to their target."""
+    if method not in cells.index:
+        return ""
+    cell = cells.loc[[method]].iloc[0]
+    return f", {round(cell['value'] * cell['n'])} identical"

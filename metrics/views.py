@@ -37,7 +37,8 @@ def views(table: pd.DataFrame, pairs: pd.DataFrame, resamples: int, seed: int) -
             change = values - (there["pair"].map(front) if yaw else np.nan)
             value = statistics.clustered_mean(values, owners, resamples, seed)
             change = statistics.clustered_mean(np.where(np.isfinite(change), change, np.nan), owners, resamples, seed)
-            counts = {"n": int(there["valid"].sum()), "n_failed": int((~there["valid"]).sum())}
+            apart = int(statistics.apart(values).sum())
+            counts = {"n": int(there["valid"].sum()) - apart, "n_failed": int((~there["valid"]).sum())}
             row = {**dict(zip(["method", *WHAT], what)), "yaw": yaw, **counts}
             row |= dict(zip([*INTERVAL, *CHANGE], [*_ends(value), *_ends(change)]))
             rows.append(row)

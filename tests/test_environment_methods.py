@@ -1,5 +1,6 @@
 """Methods by name, their weights, and what a result says it was made with."""
 
+import os
 import sys
 from importlib.metadata import EntryPoint
 
@@ -134,6 +135,23 @@ def test_the_code_hash_follows_imports_and_nothing_else():
     assert "thedit.config" not in sources("thedit.evaluation.run")
     assert provenance.code_hash("thedit.methods.bounds") == provenance.code_hash("thedit.methods.bounds")
     assert provenance.code_hash("thedit.methods.bounds") != provenance.code_hash("thedit.methods.base")
+
+
+def test_code_is_what_a_module_does(tmp_path, monkeypatch):
+    def written(text):
+        (tmp_path / "apart.py").write_text(text)
+        os.utime(tmp_path / "apart.py", ns=(len(text), len(text)))  # two versions within a tick of the clock differ
+        return provenance.code("apart")
+
+    monkeypatch.syspath_prepend(tmp_path)
+    first = written("def double(x):\n    return 2 * x\n")
+    assert first == written('"""Doubles."""\n\ndef double(x):  # twice\n    """2 x."""\n    return 2 * x\n')
+    assert provenance.changed(first, written("def double(x):\n    return x * 2.0\n")) == ["apart"]
+
+
+def test_code_has_the_tensors_that_a_module_names():
+    assert "landmarks.safetensors" in provenance.code("thedit.fitting.model")
+    assert "annyheads.safetensors" in provenance.code("thedit.video.run")
 
 
 def test_a_hash_of_a_module_that_is_not_there_is_an_error():

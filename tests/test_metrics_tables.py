@@ -164,6 +164,26 @@ def test_frames_without_a_face_and_frames_not_delivered_are_failures_never_zeros
     assert not black.found and np.isnan(black.embedding).all()
 
 
+def test_identical_frames_are_counted_apart_and_hide_no_mean(tmp_path):
+    rows = scores(tmp_path)
+    chosen = (rows["metric"] == "psnr") & (rows["variant"] == "target")
+    first = rows.index[chosen & (rows["frame"] == 0)]
+    others = rows.loc[chosen & (rows["frame"] != 0), "value"]
+    rows.loc[first, "value"] = np.inf
+    table = aggregate.metrics(aggregate.frames(rows), aggregate.distances(rows), 100, 0)
+    named = table[table["metric"] == "psnr"].set_index("variant")
+    psnr, alike = named.loc[["target"]], named.loc[["target-identical"]]
+    assert psnr["value"].item() == pytest.approx(others.mean()) and np.isfinite(psnr["ci_high"].item())
+    assert psnr["n"].item() == len(others)
+    assert (alike["value"].item(), alike["n"].item()) == (0.25, len(others) + len(first))
+    shown = next(line for line in readable(table).splitlines() if "psnr" in line and " target " in line)
+    assert shown.endswith(f", {len(first)} identical")
+    rows.loc[chosen, "value"] = np.inf  # all are: the mean hides nothing
+    table = aggregate.metrics(aggregate.frames(rows), aggregate.distances(rows), 100, 0)
+    assert table.loc[(table["metric"] == "psnr") & (table["variant"] == "target"), "value"].item() == np.inf
+    assert "target-identical" not in set(table["variant"])
+
+
 def test_distances_between_sets_compare_methods_at_equal_n(tmp_path):
     rows = pd.concat([scores(tmp_path, "one", 1), scores(tmp_path, "two", 2, failed=(0, 1))])
     table = table_of(rows)
@@ -329,8 +349,10 @@ def test_clustered_intervals():
     assert alone.value == 1 and np.isnan(alone.low)
     nothing = statistics.clustered_mean(np.full(3, np.nan), np.arange(3), 100, 0)
     assert np.isnan(nothing.value)
-    endless = statistics.clustered_mean(np.array([np.inf, 1.0]), np.arange(2), 100, 0)
+    endless = statistics.clustered_mean(np.array([np.inf, np.inf]), np.arange(2), 100, 0)
     assert endless.value == np.inf
+    mixed = statistics.clustered_mean(np.array([np.inf, 1.0, np.nan, 3.0]), np.arange(4), 100, 0)
+    assert mixed.value == 2.0
 
 
 def test_jackknife_of_a_mean_is_the_standard_error():

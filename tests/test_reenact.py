@@ -93,7 +93,8 @@ def request(folder, weights, out, **options):
 
 @pytest.mark.parametrize("said", [("annyheads", "dlib-68"), ("dlib-68", "annyheads")], ids=str)
 def test_faces_are_labelled_by_the_networks_that_the_weights_name(folder, weights, tmp_path, monkeypatch, said):
-    change(weights, tmp_path / "weights.safetensors", landmarks=said[0], pose=said[1])
+    section = Preprocess(size=SIZE, landmarks=said[0], pose=said[1]).model_dump_json()
+    change(weights, tmp_path / "weights.safetensors", preprocess=section)
     asked, network = [], faces.network
     monkeypatch.setattr(faces, "network", lambda *which: asked.append(which) or network(*which))
     run.reenact(request(folder, tmp_path / "weights.safetensors", tmp_path / "out.mp4"))
@@ -144,10 +145,10 @@ def change(weights, path, **facts):
         ({"out": "wall.png/out.mp4"}, r"out\.mp4: cannot be written \(.*\); choose another folder"),
         ({"weights": "none.safetensors"}, r"none\.safetensors: is missing; train the method"),
         ({"weights": "short.safetensors"}, r"short\.safetensors: is damaged \("),
-        ({"weights": "bare.safetensors"}, r"bare\.safetensors: its metadata lack size, landmarks, pose; use "),
+        ({"weights": "bare.safetensors"}, r"bare\.safetensors: its metadata lack size; use "),
         ({"weights": "other.safetensors"}, r"other\.safetensors: methods: 'planedct' is offered by no installed"),
         ({"weights": "wide.safetensors"}, r"wide\.safetensors: does not fit the method"),
-        ({"weights": "blind.safetensors"}, r"blind\.safetensors: pose: .* correct the value"),
+        ({"weights": "blind.safetensors"}, r"blind\.safetensors: preprocess\.pose: .* correct the value"),
         ({"weights": "huge.safetensors"}, r"huge\.safetensors: size: .* correct the value"),
     ],
     ids=lambda value: next(iter(value.values())) if isinstance(value, dict) else "",
@@ -159,10 +160,10 @@ def test_a_file_that_cannot_be_used_is_one_sentence(folder, weights, tmp_path, f
     video_files.write_sound(tmp_path / "sound.mp4")
     (tmp_path / "good.safetensors").symlink_to(weights)
     (tmp_path / "short.safetensors").write_bytes(weights.read_bytes()[:5000])
-    change(weights, tmp_path / "bare.safetensors", size=None, landmarks=None, pose=None)
+    change(weights, tmp_path / "bare.safetensors", size=None)
     change(weights, tmp_path / "other.safetensors", method="planedct")
     change(weights, tmp_path / "wide.safetensors", preset="small", size="128")
-    change(weights, tmp_path / "blind.safetensors", pose="none")
+    change(weights, tmp_path / "blind.safetensors", preprocess='{"pose": "none"}')
     change(weights, tmp_path / "huge.safetensors", size="-64")
     good = {"sources": "portrait.png", "driving": "driving.mp4", "out": "out.mp4", "weights": "good.safetensors"}
     chosen = {role: tmp_path / name for role, name in (good | files).items()}
@@ -208,11 +209,13 @@ def test_what_half_precision_cannot_hold_is_not_exported(tmp_path):
 def test_weights_of_any_method_say_how_to_build_it(name, tmp_path):
     spec = trained.registry.find(name)
     method = spec.build("tiny", SIZE)
-    labelled = {"landmarks": "annyheads", "pose": "dlib-68"}
-    facts = {"method": name, "preset": "tiny", "size": str(SIZE), "options": json.dumps(spec.options), **labelled}
-    checkpoint.export(tmp_path / "weights.safetensors", method, facts)
+    made = Preprocess(size=SIZE, landmarks="annyheads", pose="dlib-68", crop="aligned", enlarge=1.25, camera="truth")
+    facts = {"method": name, "preset": "tiny", "size": str(SIZE), "options": json.dumps(spec.options)}
+    checkpoint.export(tmp_path / "weights.safetensors", method, facts | {"preprocess": made.model_dump_json()})
     loaded, settings = trained.load(tmp_path / "weights.safetensors")
-    assert settings == Preprocess(size=SIZE, **labelled)
+    assert settings == made.model_copy(update={"camera": "fitted"})
+    change(tmp_path / "weights.safetensors", tmp_path / "old.safetensors", preprocess=None, landmarks="annyheads")
+    assert trained.load(tmp_path / "old.safetensors")[1] == Preprocess(size=SIZE, landmarks="annyheads")
     assert type(loaded) is type(method)
     for key, value in loaded.state_dict().items():
         assert torch.equal(value.cpu(), method.state_dict()[key])

@@ -1,5 +1,6 @@
 """The trainer: exact resume after SIGKILL, the same result however a batch is shared out, readable results."""
 
+import json
 import os
 import shutil
 import signal
@@ -20,6 +21,7 @@ from thedit.config import Config, Train
 from thedit.errors import UserError
 from thedit.methods.capture import Capture
 from thedit.methods.lia import method as lia
+from thedit.training import checkpoint
 from thedit.training.loop import train
 
 RUN = """
@@ -85,10 +87,10 @@ def test_killed_training_ends_in_the_same_weights(shards, undisturbed, tmp_path)
 
 def test_longer_training_goes_on_from_the_checkpoint(shards, undisturbed, tmp_path):
     train(settings(images=20), "planedict", shards, tmp_path)
-    checkpoint = next(tmp_path.glob("checkpoints/*.pt"))
-    assert torch.load(checkpoint, weights_only=True)["step"] == 5
+    path = next(tmp_path.glob("checkpoints/*.pt"))
+    assert torch.load(path, weights_only=True)["step"] == 5
     train(settings(), "planedict", shards, tmp_path)
-    assert list(tmp_path.glob("checkpoints/*.pt")) == [checkpoint]
+    assert list(tmp_path.glob("checkpoints/*.pt")) == [path]
     assert_equal(weights(tmp_path), weights(undisturbed))
 
 
@@ -96,6 +98,20 @@ def test_other_options_begin_anew(shards, undisturbed, tmp_path):
     train(settings(images=8), "planedict", shards, tmp_path)
     train(settings(images=8, learning_rate=1e-4), "planedict", shards, tmp_path)
     assert len(list(tmp_path.glob("checkpoints/*.pt"))) == 2
+
+
+def test_other_code_goes_on_only_if_asked_to(shards, tmp_path):
+    train(settings(images=8), "planedict", shards, tmp_path)
+    (path,) = tmp_path.glob("checkpoints/*.pt")
+    state = torch.load(path, weights_only=True)
+    state["code"]["thedit.camera"] = "another"
+    checkpoint.save(path, state)
+    with pytest.raises(UserError, match=r"before thedit\.camera changed; go on from its 2 steps with .*restart"):
+        train(settings(images=12), "planedict", shards, tmp_path)
+    train(settings(images=12), "planedict", shards, tmp_path, "anyway")
+    assert len(pd.read_parquet(tmp_path / "log.parquet")) == 3
+    train(settings(images=4), "planedict", shards, tmp_path, "restart")
+    assert torch.load(path, weights_only=True)["step"] == 1
 
 
 def test_log_is_read_by_pandas_and_tensorboard(undisturbed):
@@ -110,7 +126,7 @@ def test_weights_say_what_they_are(undisturbed):
     with safe_open(undisturbed / "weights.safetensors", "pt") as file:
         facts = file.metadata()
     assert (facts["method"], facts["preset"], facts["size"], facts["images"]) == ("planedict", "tiny", "32", "40")
-    assert (facts["landmarks"], facts["pose"]) == ("dlib-68", "annyheads")
+    assert json.loads(facts["preprocess"]) == settings().data.preprocess.model_dump(mode="json")
     assert {"options", "seconds", "parameters", "config_hash", "code_version", "device"} <= set(facts)
 
 

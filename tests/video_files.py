@@ -49,10 +49,14 @@ def write(
     options: dict[str, str] | None = None,
     beep: float | None = None,
     sound: str = "aac",
+    codec_options: dict[str, str] | None = None,
+    aspect: Fraction | None = None,
+    colours: dict[str, int] | None = None,
 ) -> Path:
     """Encode frames (H, W, 3) at 25 a second, or with presentation ``times`` in thousandths of a second.
 
-    With a ``beep`` there is sound of the codec ``sound``: silence, and from that second on a tone.
+    With a ``beep`` there is sound of the codec ``sound``: silence, and from that second on a tone. ``aspect`` is that
+    of a pixel, ``colours`` the tags colorspace, color_trc and the like, with which they are encoded.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     frames = list(frames)
@@ -60,6 +64,11 @@ def write(
         stream = container.add_stream(codec, rate=25)
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pixels
+        stream.options = codec_options or {}
+        if aspect:
+            stream.codec_context.sample_aspect_ratio = aspect
+        for name, value in (colours or {}).items():
+            setattr(stream.codec_context, name, value)
         if rotation:
             stream.set_display_rotation(rotation)
         if times:

@@ -118,7 +118,7 @@ class Metrics(Section):
         False, description="also measure labels and metrics against AnnyHeads' truth: preprocess_check and validity"
     )
     structure: list[Name] = Field(
-        [], description="tri-plane methods of the run whose depth and dense correspondence are measured on AnnyHeads"
+        [], description="methods of the run whose depth and dense correspondence are measured on AnnyHeads"
     )
 
 

@@ -61,24 +61,33 @@ def processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def code_hash(*modules: str) -> str:
-    """Twelve hex digits that change when a named module or anything that it imports from its own package changes.
+def code(*modules: str) -> dict[str, str]:
+    """The named modules, everything that they import from their own packages, and a digest of what each does.
 
-    Imports are read from the source, those inside functions and texts "module:name" included, and followed through
-    `thedit` and the packages of the named modules. Files of tensors of a package count where a module names them.
-    `UNHASHED` modules are left out. Raises `ModuleNotFoundError`.
+    Twelve hex digits each, of the syntax without comments and docstrings, so that they change only with what a module
+    does. Imports are read from the source, those inside functions and texts "module:name" included, and followed
+    through `thedit` and the packages of the named modules. Files of tensors of a package count where a module names
+    them. `UNHASHED` modules are left out. Raises `ModuleNotFoundError`.
     """
     missing = [module for module in modules if _source(module) is None]
     if missing:
         raise ModuleNotFoundError(f"no module named {missing[0]}")
     within = {"thedit", *(module.partition(".")[0] for module in modules)}
     sources = imported(modules, frozenset(within))
-    state = hashlib.sha256()
-    for module in sorted(sources):
-        state.update(f"{module}\0".encode() + sources[module].read_bytes() + b"\0")
-    for path in sorted({path for module, source in sources.items() for path in _tensors(module, source)}):
-        state.update(f"{path.name}\0".encode() + path.read_bytes() + b"\0")
-    return state.hexdigest()[:12]
+    found = {module: _digest(path, path.stat().st_mtime_ns) for module, path in sources.items()}
+    for path in {path for module, source in sources.items() for path in _tensors(module, source)}:
+        found[path.name] = _digest(path, path.stat().st_mtime_ns)
+    return dict(sorted(found.items()))
+
+
+def code_hash(*modules: str) -> str:
+    """Twelve hex digits that change when any digest of `code` does."""
+    return hashlib.sha256(repr(code(*modules)).encode()).hexdigest()[:12]
+
+
+def changed(before: dict[str, str], now: dict[str, str]) -> list[str]:
+    """Modules and files of two results of `code` that are not the same in both."""
+    return sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
 
 
 def imported(modules: tuple[str, ...], within: frozenset[str]) -> dict[str, Path]:
@@ -101,6 +110,26 @@ def _tensors(module: str, source: Path) -> list[Path]:
     package = _source(module.partition(".")[0])
     text = source.read_text()
     return [path for path in package.parent.rglob("*.safetensors") if path.name in text] if package else []
+
+
+@functools.cache
+def _digest(path: Path, modified: int) -> str:
+    """Twelve hex digits of a file of tensors, or of what a module does."""
+    content = path.read_bytes()
+    if path.suffix == ".py":
+        content = ast.unparse(_Bare().visit(ast.parse(content))).encode()
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes away what does nothing: texts that stand alone, as docstrings do, and pass; comments are gone already."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        """A docstring, or an expression."""
+        return None if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) else node
+
+    def visit_Pass(self, node: ast.Pass) -> None:
+        """Stands where a body is empty."""
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""`thedit structure`: what a tri-plane model has learned inside."""
+"""`thedit structure`: what a method has learned inside."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,8 @@ def register(app: typer.Typer) -> None:
 
 
 def structure(
-    config: ConfigFile, method: Annotated[str, typer.Option(help="name of a tri-plane method's spec")]
+    config: ConfigFile,
+    method: Annotated[str, typer.Option(help="name of a method's spec: one with tri-planes, or one that warps")],
 ) -> None:
     """Measure depth, dense correspondence and disentanglement on AnnyHeads: results/RUN/structure/METHOD.parquet."""
     from thedit.config import load

@@ -1,7 +1,7 @@
 """`thedit train` and `thedit export`: from shards to weights, and to weights that can be given away."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,6 +18,10 @@ def register(app: typer.Typer) -> None:
 def train(
     config: ConfigFile,
     method: MethodName,
+    resume: Annotated[
+        Literal["anyway", "restart"] | None,
+        typer.Option(help="where other code wrote the checkpoint: go on from it anyway; restart: begin anew"),
+    ] = None,
     init: Annotated[
         Path | None, typer.Option(help="weights of the same model to begin with, to go on with other videos")
     ] = None,
@@ -32,7 +36,7 @@ def train(
     from thedit.training.loop import train
 
     settings = reading(load(config))
-    train(settings, method, layout.shards(settings), layout.weights(settings, method).parent, init)
+    train(settings, method, layout.shards(settings), layout.weights(settings, method).parent, resume, init)
 
 
 def export(

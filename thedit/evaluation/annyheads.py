@@ -22,6 +22,7 @@ from thedit.heads.shading import LABELS
 from thedit.metrics.measure import Measurer
 from thedit.metrics.run import Frames, TrueFrames
 from thedit.metrics.validity import Sample
+from thedit.shards.surface import Surface, look
 
 FRAMES_PER_CLIP = 25
 NO_HEAD = [LABELS["background"], LABELS["clothes"]]
@@ -127,6 +128,13 @@ class TruePictures:
         )
         cache.save(path, rendered)
         return rendered
+
+    def surface(self, rows: pd.DataFrame, cells: int) -> Surface:
+        """What the true pictures of rows of one pair show in ``cells`` x ``cells`` cells."""
+        identity = self._labels.labels(rows["source_row"].to_numpy()[:1], "identity")[0]
+        wanted = self._wanted(rows)
+        whole = torch.tensor([0.0, 0.0, 1.0]).expand(len(rows), 3)
+        return look(self.render(rows), wanted.cameras, wanted.expression, identity, whole, cells)
 
     def _wanted(self, rows: pd.DataFrame) -> _Wanted:
         drivers = rows["driver_row"].to_numpy()

@@ -5,11 +5,9 @@ the columns can be compared. What others publish about their methods is never co
 """
 
 import json
-import multiprocessing
 import re
 import statistics
 import time
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +25,7 @@ from thedit.methods.base import Method
 from thedit.methods.external import External
 from thedit.methods.registry import Spec
 from thedit.shards.batch import FrameBatch
+from thedit.workers import Workers
 
 WARM_UP, REPEATS, MOST_SECONDS = 3, 30, 3.0
 
@@ -101,7 +100,7 @@ def _row(config: Config, name: str) -> dict[str, Any]:
     }
     if not reason:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        with Workers(1) as pool:
             row |= pool.submit(profile, spec, preset, size, device).result()
     return row
 

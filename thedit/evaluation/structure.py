@@ -1,4 +1,4 @@
-"""What a tri-plane model has learned inside, against AnnyHeads' truth: depth, dense correspondence, disentanglement.
+"""What a method has learned inside, against AnnyHeads' truth: depth, dense correspondence, disentanglement.
 
 Each frame of the test clips drives itself, so its planes stand for its own person and expression.
 """
@@ -18,16 +18,17 @@ from tqdm import tqdm
 from thedit import camera, layout, provenance
 from thedit.config import Config, digest
 from thedit.errors import UserError
-from thedit.evaluation import probes
-from thedit.evaluation.annyheads import TrueLabels
+from thedit.evaluation import correspondence as correspondence_of
+from thedit.evaluation import probes, protocols
+from thedit.evaluation.annyheads import TrueLabels, TruePictures
 from thedit.evaluation.run import ready
 from thedit.heads import assets
 from thedit.heads.assets import PARTS, Assets
 from thedit.heads.dataset import Truth
 from thedit.kernels import render as kernel
+from thedit.methods.base import Method
 from thedit.methods.planedict import PlaneDict
 from thedit.metrics import statistics, tables
-from thedit.model.renderer import FAR, NEAR, Renderer
 from thedit.shards.store import FrameStore
 
 FRAMES_PER_CLIP = 3  # whose depth and correspondence are measured; probes read all frames
@@ -49,15 +50,27 @@ class Frame:
 def write(config: Config, name: str) -> Path:
     """Measure the method ``name`` of a run, write a table of schema `tables.STRUCTURE` and return its path.
 
-    Raises `UserError` for a method without tri-planes.
+    Tri-planes are looked into, and whatever says where in the source's picture it looks is compared with the truth, on
+    the protocols that keep the camera. Raises `UserError` for a method with neither.
     """
     store, data = FrameStore(layout.shards(config)), layout.data(config)
-    method = ready(config, name, store.size)
-    if not isinstance(method, PlaneDict):
-        raise UserError(f"--method: '{name}' has no tri-planes to look into; planedict and its ablations have.")
+    method = ready(config, name, store.size).cpu()
     heads = assets.load()
-    truth = Truth(data, heads, method.options.neural_size)
-    rows = structure(method.cpu(), store, TrueLabels(data, store, truth.heads.size), truth, heads)
+    pictures = TruePictures(data, store, store.size, layout.measured(config) / "truth")
+    found = [
+        correspondence_of.errors(method, store, pictures, heads, tables.read(layout.pairs(config, one), tables.PAIRS))
+        for one in config.evaluation.protocols
+        if type(method).geometry is not Method.geometry and protocols.find(one).kind in ("self", "cross")
+    ]
+    if isinstance(method, PlaneDict):
+        truth = Truth(data, heads, method.options.neural_size)
+        found.append(structure(method, store, TrueLabels(data, store, truth.heads.size), truth, heads))
+    rows = pd.concat([pd.DataFrame(), *found])
+    if rows.empty:
+        raise UserError(
+            f"--method: '{name}' has no tri-planes to look into and does not say where in the source's picture it "
+            "looks, on a protocol of the run that is self or cross; planedict, fomm and lia do."
+        )
     stamp = {"dataset": config.data.name, "config_hash": digest(config), "code_version": provenance.code_version()}
     path = layout.run(config) / "structure" / f"{name}.parquet"
     tables.write(rows.assign(method=name, **stamp), tables.STRUCTURE, path)
@@ -74,9 +87,9 @@ def structure(
         for _, group in index.groupby(["person", "clip"])
         for row in group.index[np.linspace(0, len(group) - 1, min(FRAMES_PER_CLIP, len(group))).round().astype(int)]
     ]
-    points, renderer = face_points(heads), method.network.renderer
+    points = face_points(heads)
     made = [prepare(method, frames, labels, heads, points, row) for row in tqdm(chosen, desc="planes", unit="frame")]
-    depths = [depth_errors(renderer, frames, labels, truth, frame) for frame in tqdm(made, desc="depth", unit="frame")]
+    depths = [depth_errors(method, frames, labels, truth, frame) for frame in tqdm(made, desc="depth", unit="frame")]
     table = pd.DataFrame([*chain.from_iterable(depths), *_correspondence(made)])
     rows = []
     for (metric, variant), group in table.groupby(["metric", "variant"]):
@@ -129,25 +142,21 @@ def to_model(points: Tensor, true: Tensor, fitted: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def depth_errors(
-    renderer: Renderer, frames: FrameStore, labels: TrueLabels, truth: Truth, frame: Frame
+    method: PlaneDict, frames: FrameStore, labels: TrueLabels, truth: Truth, frame: Frame
 ) -> list[dict[str, Any]]:
-    """Mean absolute error in millimetres of the depth at the head's pixels, their median difference removed.
+    """Mean absolute error in millimetres of the distance at the head's pixels, their median difference removed.
 
-    ``flat`` is what a plane at the head's distance would get.
+    ``flat`` is what a sphere about the camera at the head's distance would get.
     """
     rows = np.array([frame.row])
-    label = torch.from_numpy(frames.column("camera")[rows])
+    batch = frames.batch(rows)
     person, clip = frames.index[["person", "clip"]].iloc[frame.row]
     true = truth.frames(f"{person}/{clip}", labels.labels(rows, "expression"), labels.cameras(rows))
     assert true.depth is not None and true.triangle is not None
-    origins, directions = camera.rays(label, truth.size)
-    distance = torch.linalg.vector_norm(label[:, [3, 7, 11]] - torch.tensor(camera.PIVOT), dim=1)
-    begun = origins + (distance - camera.RADIUS)[:, None, None] * directions
-    rendering = kernel.render(
-        frame.planes, renderer.decoder(), begun, directions, NEAR, FAR, renderer.coarse, renderer.fine
-    )
-    head = torch.from_numpy(true.triangle[0] >= 0).flatten()
-    wanted, found = torch.from_numpy(true.depth[0]).flatten()[head], rendering.depth[0][head]
+    made = method.geometry(method.encode(batch), batch, batch.camera).distance
+    assert made is not None
+    head = torch.from_numpy(true.triangle[0] >= 0)
+    wanted, found = torch.from_numpy(true.depth[0])[head], made[0][head]
     values = {"model": _spread(found - wanted), "flat": _spread(wanted)}
     return [
         {"metric": "depth-mm", "variant": name, "person": frame.person, "value": value}

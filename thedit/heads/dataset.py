@@ -5,7 +5,6 @@ of processes, and again at any time: `Truth` renders a recorded person with anot
 """
 
 import csv
-import hashlib
 import json
 import zlib
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from thedit import camera, config
+from thedit import camera, config, provenance
 from thedit.errors import UserError
 from thedit.files import atomic, sha256
 from thedit.heads import motion, people, scene
@@ -63,11 +62,9 @@ def clips(heads: config.Heads, splits: tuple[Split, ...] = SPLITS) -> list[Clip]
 
 
 def fingerprint(heads: config.Heads) -> str:
-    """Changes whenever a clip would look different: with size, length, stride, seed or the code of this folder."""
-    code = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        code.update(path.read_bytes())
-    return config.digest([heads.size, heads.frames_per_clip, heads.stride, heads.seed, code.hexdigest()])
+    """Changes whenever a clip would look different: with size, length, stride, seed or the code that makes it."""
+    code = provenance.code_hash(__name__)
+    return config.digest([heads.size, heads.frames_per_clip, heads.stride, heads.seed, code])
 
 
 def finished(folder: Path, clip: Clip, key: str) -> bool:

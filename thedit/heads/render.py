@@ -1,9 +1,8 @@
 """Renders a whole data set with several processes, on the GPUs if there are any; finished clips are kept."""
 
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from itertools import groupby
-from multiprocessing import get_context
 from pathlib import Path
 
 from tqdm import tqdm
@@ -13,7 +12,8 @@ from thedit.config import Heads
 from thedit.files import tidy
 from thedit.heads import croissant
 from thedit.heads.dataset import SPLITS, Clip, Split, clips, fingerprint, finished, record, write_sheet
-from thedit.processes import die_with_parent, take_turns_on_gpus
+from thedit.processes import take_turns_on_gpus
+from thedit.workers import Workers
 
 
 def render(heads: Heads, out: str | Path, assets: str | Path, jobs: int, splits: tuple[Split, ...] = SPLITS) -> None:
@@ -44,9 +44,7 @@ def _run(tasks: list[list[Clip]], heads: Heads, folder: Path, assets: Path, key:
         return
     import torch
 
-    # Spawned, not forked: warp's and torch's threads don't survive a fork.
-    context, gpus = get_context("spawn"), torch.cuda.device_count()
-    with ProcessPoolExecutor(min(jobs, max(len(tasks), 1)), context, _start, (heads, assets, gpus)) as pool:
+    with Workers(min(jobs, max(len(tasks), 1)), _start, heads, assets, torch.cuda.device_count()) as pool:
         futures = [pool.submit(_person, task, heads, folder, key) for task in tasks]
         try:
             yield from (future.result() for future in as_completed(futures))
@@ -62,7 +60,6 @@ def _start(heads: Heads, assets: Path, gpus: int) -> None:
     """Prepare a worker: the processes are the parallelism."""
     import torch
 
-    die_with_parent()
     take_turns_on_gpus(gpus)
     torch.set_num_threads(1)
     _prepare(heads, assets)

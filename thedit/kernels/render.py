@@ -41,6 +41,14 @@ class Rendering(NamedTuple):
     depth: Tensor  # (B, M), expected distance along the ray, counting what passes through as ``far``
     opacity: Tensor  # (B, M) in [0, 1]
 
+    def distance(self, far: float, least: float = 0.02) -> Tensor:
+        """Expected distance (B, M) of what stops the light, without what passes through; 0 where nothing does.
+
+        ``far`` is that of `render`; an opacity under ``least`` counts as ``least``.
+        """
+        stopped = self.depth - (1 - self.opacity) * far
+        return stopped / self.opacity.clamp(min=least)
+
 
 def render(
     planes: Tensor,

@@ -45,6 +45,13 @@ def read(path: Path) -> np.ndarray:
         return _rgb(picture)
 
 
+def transparent(path: Path) -> bool:
+    """Whether some of a picture, or of an animation's first one, is transparent. Raises `UnreadableError`."""
+    with _opened(path) as picture:
+        alpha = _alpha(picture)
+        return alpha is not None and alpha.getextrema()[0] < 255
+
+
 def starts(path: Path) -> tuple[float, ...]:
     """When each picture of a file is shown, in seconds from the first; one picture: 0. Raises `UnreadableError`."""
     return _starts(path, check(path))
@@ -105,11 +112,15 @@ def _rgb(picture: Image.Image) -> np.ndarray:
         picture = Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
     elif picture.mode in ("I", "F"):
         raise UnreadableError("has 32 bits a pixel; save it with 8 or 16")
-    alpha = picture.convert("RGBA").getchannel("A") if picture.has_transparency_data else None
+    alpha = _alpha(picture)
     colours = _srgb(picture)
     if alpha is not None:
         colours = Image.composite(colours, Image.new("RGB", colours.size, BACKGROUND), alpha)
     return np.asarray(colours)
+
+
+def _alpha(picture: Image.Image) -> Image.Image | None:
+    return picture.convert("RGBA").getchannel("A") if picture.has_transparency_data else None
 
 
 def _srgb(picture: Image.Image) -> Image.Image:

@@ -128,6 +128,8 @@ def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoS
             if not streams:
                 sound = bool(container.streams.audio)
                 raise UnreadableError(f"has no picture{', only sound' if sound else ' or is cut short'}")
+            if streams[0].codec_context is None:
+                raise UnreadableError("is encoded in a way that is not known here")
             check_size(streams[0].width, streams[0].height)
             yield container, streams[0]
     except (av.error.FFmpegError, ValueError, ArithmeticError) as error:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from thedit.config import Section
+from thedit.methods.geometry import Geometry
 from thedit.methods.motion import Motion
 from thedit.shards.batch import FrameBatch, TrainBatch
 
@@ -72,6 +73,10 @@ class Method(nn.Module):
         driving: B frames; camera (B, 25) -> pictures (B, 3, S, S), RGB in [-1, 1]. A method without camera control
         ignores ``camera`` and shows the driver's view.
         """
+
+    def geometry(self, code: Any, driving: FrameBatch, camera: Tensor) -> Geometry:
+        """What the pictures of `drive` show, as far as the method knows it."""
+        return Geometry()
 
     def motion_of(self, code: Any, driving: FrameBatch) -> Motion:
         """How ``driving`` (B frames) moves the sources of ``code``; of a method that is `linear`."""

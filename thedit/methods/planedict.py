@@ -11,6 +11,7 @@ from thedit import camera
 from thedit.methods import augment, view
 from thedit.methods.base import Method
 from thedit.methods.features import face_embedding, perceptual
+from thedit.methods.geometry import Geometry
 from thedit.methods.motion import Motion
 from thedit.model.encoder import Encoder
 from thedit.model.network import Codes, Network, Pictures
@@ -99,6 +100,11 @@ class PlaneDict(Method):
         planes = self.network.displaced(code.planes, motion.factors)
         style = torch.cat([code.codes.identity, motion.style], dim=1)
         return self.network.view(planes, style, camera).full.clamp(-1, 1)
+
+    def geometry(self, code: Source, driving: FrameBatch, camera: Tensor) -> Geometry:
+        """How far away the rendered picture's pixels are."""
+        planes = self.network.displaced(code.planes, self.motion_of(code, driving).factors)
+        return Geometry(distance=self.network.renderer.distance(planes, camera, self.options.neural_size))
 
     def losses(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:
         """The weighted losses of step ``step``: of pairs from one person, or every so often of two people."""

@@ -28,8 +28,18 @@ class Facts(Section):
     preset: str
     size: Positive
     options: Json[dict[str, Any]]
-    landmarks: Landmarks
-    pose: Landmarks
+    preprocess: Json[Preprocess] | None = None
+    landmarks: Landmarks = "dlib-68"
+    pose: Landmarks = "annyheads"
+
+    @property
+    def preprocessing(self) -> Preprocess:
+        """Of the training; weights older than their section name two networks, and the rest was as it is by default.
+
+        Cameras are fitted whatever the training's were: a user's pictures have no truth.
+        """
+        known = self.preprocess or Preprocess(size=self.size, landmarks=self.landmarks, pose=self.pose)
+        return known.model_copy(update={"camera": "fitted", "size": self.size})
 
 
 def load(path: Path) -> tuple[Method, Preprocess]:
@@ -59,7 +69,7 @@ def load(path: Path) -> tuple[Method, Preprocess]:
     _check_shapes(path, expected)
     method = spec.build(facts.preset, facts.size)
     fill(method, path)
-    return ready(method), Preprocess(size=facts.size, landmarks=facts.landmarks, pose=facts.pose)
+    return ready(method), facts.preprocessing
 
 
 def fill(method: Method, path: Path) -> None:

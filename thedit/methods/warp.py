@@ -34,6 +34,13 @@ def grid(height: int, width: int, like: Tensor) -> Tensor:
 
 
 @full_precision
+def places(flow: Tensor) -> Tensor:
+    """Where a flow (B, 2, h, w) looks each pixel up: (B, h, w, 2), normalised coordinates of the picture."""
+    flow = flow.float()
+    return (grid(*flow.shape[-2:], flow) + flow.permute(0, 2, 3, 1) + 1) / 2
+
+
+@full_precision
 def warp(picture: Tensor, flow: Tensor) -> Tensor:
     """Look up ``picture`` (B, C, H, W) at each pixel plus ``flow`` (B, 2, h, w).
 

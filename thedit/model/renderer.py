@@ -32,6 +32,12 @@ class Renderer(nn.Module):
         rendering = kernel.render(planes, self.decoder(), origins, directions, NEAR, FAR, self.coarse, self.fine, noise)
         return rendering.features.transpose(1, 2).unflatten(2, (size, size))
 
+    def distance(self, planes: Tensor, labels: Tensor, size: int) -> Tensor:
+        """Distance (B, size, size) from the camera's centre to what each pixel shows, in world units."""
+        origins, directions, ahead = rays(labels, size)
+        rendering = kernel.render(planes, self.decoder(), origins, directions, NEAR, FAR, self.coarse, self.fine)
+        return (rendering.distance(FAR) + ahead[:, None]).unflatten(1, (size, size))
+
     def density(self, planes: Tensor, points: Tensor) -> Tensor:
         """Density (B, P) of planes (B, 3, F, R, R) at world points (B, P, 3)."""
         return kernel.density(planes, self.decoder(), points)

@@ -5,7 +5,7 @@ import json
 import time
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -31,17 +31,23 @@ from thedit.training.log import Log, check
 
 PREVIEW_PAIRS = 6
 FLUSH_EVERY = 20
+NAMED = 3  # of the modules that changed since a checkpoint was written
+Resume = Literal["anyway", "restart"]
 UNTIED = {"images", "accumulate", "checkpoint_every", "preview_every"}
 """Options of `Train` that may change between the stretches of one training."""
 
 
-def train(config: Config, name: str, shards: Path, folder: Path, init: Path | None = None) -> None:
+def train(
+    config: Config, name: str, shards: Path, folder: Path, resume: Resume | None = None, init: Path | None = None
+) -> None:
     """Train the method ``name`` on ``shards`` until ``config.train.images`` pairs are seen, and write ``folder``.
 
     ``init`` is a file of weights to begin with.
 
-    Resumes from the last checkpoint that the same method, code, data and options wrote there; the result is that of
-    an undisturbed run. Batches do not depend on the number of processes. Raises `UserError` if ``folder`` is in use.
+    Resumes from the last checkpoint that the same method, data and options wrote there; the result is that of an
+    undisturbed run. Where other code wrote it, ``resume`` says whether to go on ``anyway``; None is a `UserError` that
+    names what changed. ``restart`` begins anew in any case. Batches do not depend on the number of processes. Raises
+    `UserError` if ``folder`` is in use.
     """
     spec = registry.find(name)
     if not spec.trained:
@@ -50,14 +56,21 @@ def train(config: Config, name: str, shards: Path, folder: Path, init: Path | No
     with group() as processes, locks.held(folder) if processes.first else nullcontext():
         if processes.first:
             tidy(folder)
-        Trainer(config, spec, store, folder, processes, init).run()
+        Trainer(config, spec, store, folder, processes, resume, init).run()
 
 
 class Trainer:
     """State of a training: everything that a checkpoint keeps, and how one step changes it."""
 
     def __init__(
-        self, config: Config, spec: Spec, store: FrameStore, folder: Path, processes: Group, init: Path | None = None
+        self,
+        config: Config,
+        spec: Spec,
+        store: FrameStore,
+        folder: Path,
+        processes: Group,
+        resume: Resume | None = None,
+        init: Path | None = None,
     ):
         self.config, self.spec, self.store, self.folder, self.processes = config, spec, store, folder, processes
         self.options: Train = config.train
@@ -67,7 +80,7 @@ class Trainer:
         if init:
             trained.begin(self.method, init)
         self.begun_with = {"init_sha256": sha256(init)} if init else {}
-        self.identity = self._identity()
+        self.code = provenance.code(spec.module, __name__)
         self.method.to(processes.device)
         self.average = copy.deepcopy(self.method).eval().requires_grad_(False)
         self._kept, self._new = _values(self.average), _values(self.method)
@@ -81,7 +94,8 @@ class Trainer:
         self.capture = Capture(self._differentiate) if processes.device.type == "cuda" else None
         self.step, self.seconds = 0, 0.0
         self.rows: list[dict[str, float]] = []
-        self._resume()
+        if resume != "restart":
+            self._resume(anyway=resume == "anyway")
 
     @property
     def images(self) -> int:
@@ -156,6 +170,7 @@ class Trainer:
     def save(self) -> None:
         """Write the checkpoint."""
         state = {
+            "code": self.code,
             "step": self.step,
             "seconds": self.seconds,
             "rows": self.rows,
@@ -175,13 +190,24 @@ class Trainer:
 
     @property
     def _checkpoint(self) -> Path:
-        return self.folder / "checkpoints" / f"{self.identity}.pt"
+        """Named by all that changes the training itself, but for its length and the code."""
+        options = self.options.model_dump(exclude=UNTIED)
+        method = [self.spec.implementation, self.spec.options]
+        name = digest([method, options, self.config.seed, self.store.digest, *self.begun_with.values()])
+        return self.folder / "checkpoints" / f"{name}.pt"
 
-    def _resume(self) -> None:
+    def _resume(self, anyway: bool) -> None:
         state = checkpoint.load(self._checkpoint)
         if state is None:
             return
         try:
+            if (changed := provenance.changed(state["code"], self.code)) and not anyway:
+                named = ", ".join(changed[:NAMED])
+                named += f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
+                raise UserError(
+                    f"{self._checkpoint}: was written before {named} changed; go on from its {state['step']} steps "
+                    "with 'thedit train --resume anyway', or begin anew with '--resume restart'."
+                )
             self.step, self.seconds, self.rows = state["step"], state["seconds"], state["rows"]
             self.method.load_state_dict(state["method"])
             self.average.load_state_dict(state["average"])
@@ -190,20 +216,12 @@ class Trainer:
             why = checkpoint.reason(error)
             raise UserError(f"{self._checkpoint}: is of another training ({why}); delete it to train anew.") from error
 
-    def _identity(self) -> str:
-        """Names the checkpoint: changes with anything that changes the training itself, but not with its length."""
-        options = self.options.model_dump(exclude=UNTIED)
-        code = provenance.code_hash(self.spec.module, __name__)
-        parts = [self.spec.model_dump(mode="json"), options, self.config.seed, self.store.digest, code]
-        return digest([*parts, *self.begun_with.values()])
-
     def _metadata(self) -> dict[str, str]:
         facts: dict[str, Any] = {
             "method": self.spec.name,
             "preset": self.options.preset,
             "size": self.store.size,
-            "landmarks": self.config.data.preprocess.landmarks,
-            "pose": self.config.data.preprocess.pose,
+            "preprocess": self.config.data.preprocess.model_dump(mode="json"),
             "options": self.spec.options | self.method.built(),
             "images": self.images,
             "seconds": round(self.seconds, 1),

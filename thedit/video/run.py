@@ -7,11 +7,10 @@ together.
 """
 
 import json
-import multiprocessing
 import shutil
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,13 +26,13 @@ from thedit.errors import UserError
 from thedit.files import atomic, sha256, tidy
 from thedit.fitting.model import PATH as LANDMARK_MODEL
 from thedit.media.files import UnreadableError, check
-from thedit.processes import die_with_parent
 from thedit.shards import store, writer
 from thedit.video import decode, people
 from thedit.video.contact_sheet import draw
 from thedit.video.progress import Progress
 from thedit.video.segment import Result, Row, Segment, failure, process
 from thedit.video.spec import Inputs, Source, Spec, collect, load
+from thedit.workers import Workers
 
 SEGMENTS = "segments"  # folder of what is done of unfinished shards
 QA = pa.schema(
@@ -188,7 +187,7 @@ def _finish_all(arguments: list[tuple], jobs: int) -> Iterator[int]:
         _prepare()
         yield from (_finish(*values) for values in arguments)
         return
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _prepare) as pool:
+    with Workers(jobs, _prepare) as pool:
         pending: deque[Future[int]] = deque()
         for values in arguments:
             pending.append(pool.submit(_finish, *values))
@@ -213,14 +212,12 @@ def _result(progress: Progress) -> Result:
 
 
 def _prepare() -> None:
-    """One thread a process (the processes are the parallelism), which ends with its parent."""
+    """One thread a process: the processes are the parallelism."""
     import cv2
     import torch
 
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    if multiprocessing.parent_process() is not None:
-        die_with_parent()
 
 
 def _write(work: Path, number: int, shard: list[Segment], done: list[Result], described: dict[str, str]) -> None:

@@ -146,10 +146,11 @@ rule validity:
         "exec thedit validity --config {params.config} 2> >(tee {log} >&2)"
 
 
-# Depth, dense correspondence and disentanglement inside a tri-plane model; part of a run if metrics.structure says so.
+# Depth, dense correspondence and disentanglement inside a method; part of a run if metrics.structure says so.
 rule structure:
     input:
         frames=f"{DATA}/qa.parquet",
+        pairs=expand(rules.pairs.output, protocol=settings.evaluation.protocols),
         weights=f"{RUN}/methods/{{method}}/weights.safetensors",
     output:
         f"{RUN}/structure/{{method}}.parquet",
@@ -163,7 +164,7 @@ rule structure:
         gpu=GPU,
     params:
         config=CONFIG,
-        options=digest(settings.train.preset),
+        options=digest([settings.train.preset, settings.evaluation.protocols]),
         code=code("thedit.evaluation.structure"),
         method=method_code,
     shell:

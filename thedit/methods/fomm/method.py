@@ -16,7 +16,9 @@ from thedit.methods.fomm.equivariance import Deformation, equivariance_losses
 from thedit.methods.fomm.generator import Generator
 from thedit.methods.fomm.keypoints import KeypointDetector, Keypoints
 from thedit.methods.fomm.motion import DenseMotion
+from thedit.methods.geometry import Geometry
 from thedit.methods.pyramid import pyramid_loss
+from thedit.methods.warp import places
 from thedit.shards.batch import FrameBatch, TrainBatch
 
 
@@ -79,6 +81,11 @@ class Fomm(Method):
     def compilable(self) -> list[nn.Module]:
         """All networks."""
         return [self.detector, self.motion, self.generator.encoder, self.generator]
+
+    def geometry(self, code: Code, driving: FrameBatch, camera: Tensor) -> Geometry:
+        """Where the dense flow looks the features up."""
+        flow, _ = self.motion(code.image, code.keypoints, self.detector(shrink(driving.image, self.side)))
+        return Geometry(place=places(flow))
 
     def losses(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:
         """Reconstruction of the target from the source, and equivariance of the keypoints (section 3.3)."""

@@ -12,11 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from thedit.methods.base import Method
+from thedit.methods.geometry import Geometry
 from thedit.methods.lia.directions import MotionDictionary
 from thedit.methods.lia.encoder import MapEncoder
 from thedit.methods.lia.generator import Generator
 from thedit.methods.motion import Motion
 from thedit.methods.pyramid import pyramid_loss
+from thedit.methods.warp import places
 from thedit.shards.batch import FrameBatch, TrainBatch
 
 
@@ -78,6 +80,12 @@ class Lia(Method):
     def compilable(self) -> list[nn.Module]:
         """Both networks. Steps are not captured: the directions' QR decomposition may ask the host."""
         return [self.encoder, self.generator]
+
+    def geometry(self, code: Code, driving: FrameBatch, camera: Tensor) -> Geometry:
+        """Where the finest flow looks the features up."""
+        latent, _ = self.encoder(driving.image)
+        flow, _ = self.generator.flow_fields(code.latent + self.motion(latent))[-1]
+        return Geometry(place=places(flow))
 
     def losses(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:
         """Reconstruction of the target from the source, in pixels and in features (section 3.3)."""
