@@ -337,6 +337,18 @@ def test_what_looks_too_far_away_is_refused_in_words():
 
 
 @torch.no_grad()
+def test_it_tells_where_it_looks_and_how_far_away_that_is():
+    method, taken = scrambled(), frames(2, SIZE)
+    told = method.geometry(method.encode(taken), taken, taken.camera)
+    assert told.place.shape == (2, 16, 16, 2) and told.distance.shape == (2, 16, 16)
+    drawing = method.look((code := method.encode(taken)), method.motion_of(code, taken), taken.camera).drawing
+    solid = drawing.opacity[:, 0] > 0.5
+    assert (told.distance[solid] - camera.RADIUS).abs().max() < 1  # the head's box
+    still = told.place - blending._pixels(drawing.opacity).movedim(1, -1) / 2 - 0.5
+    assert still[solid].abs().max() < 0.3  # a source that drives itself is looked up nearly where it is
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("compiled", [False, True])
 def test_streaming_is_driving(compiled, monkeypatch):
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))  # traced, not fused

@@ -9,13 +9,14 @@ from torch.nn import functional
 
 from thedit.methods.dense import hull, probe, truth
 from thedit.methods.features import perceptual
+from thedit.methods.geometry import Geometry
 from thedit.methods.motion import Motion
 from thedit.methods.planedict import PlaneDict, replace_first
 from thedit.model.dense.blending import Blending
 from thedit.model.dense.network import DenseNetwork, View
 from thedit.model.dense.options import DenseOptions, resolve
-from thedit.model.dense.renderer import DenseRenderer
-from thedit.model.dense.source import Pyramid, Source
+from thedit.model.dense.renderer import DenseRenderer, expected
+from thedit.model.dense.source import Pyramid, Source, to_frame
 from thedit.model.encoder import Encoder
 from thedit.model.network import Codes
 from thedit.model.synthesis import Synthesis
@@ -95,6 +96,16 @@ class DensePlaneDict(PlaneDict):
         planes = self.network.displaced(code.planes, motion.factors)
         style = torch.cat([code.codes.identity, motion.style], dim=1).unflatten(0, (len(camera), -1)).mean(1)
         return self.network.view(planes, code.pictures, style, camera)
+
+    def geometry(self, code: Encoded, driving: FrameBatch, camera: Tensor) -> Geometry:
+        """Where in the source's picture (the first of several) rendered pixels are looked up, and their distance.
+
+        Where nothing is solid both mean little.
+        """
+        count = len(code.planes) // len(camera)
+        drawing = self.look(code, self.motion_of(code, driving), camera).drawing
+        place = to_frame(expected(drawing.place[::count], drawing.opacity))
+        return Geometry(place.movedim(1, -1), expected(drawing.distance, drawing.opacity)[:, 0])
 
     def _same_identity(self, batch: TrainBatch, step: int) -> dict[str, Tensor]:
         """The source, moved as the driver, must be the target, whom the driver resembles in motion alone."""

@@ -16,6 +16,7 @@ from thedit.model.dense.source import Seen, Source, look
 from thedit.model.renderer import FAR, NEAR, rays
 from thedit.model.synthesis import Linear
 
+SOLID = 0.05  # opacity from which on there is something to be seen
 LEAST = 1e-3  # weight of a picture that does not show a point, beside those that do
 
 
@@ -106,8 +107,7 @@ class DenseRenderer(nn.Module):
             drawn = kernel.render(
                 planes.detach().float(), self.decoder(), origins, directions, NEAR, FAR, self.coarse, self.fine
             )
-            solid = (drawn.depth - (1 - drawn.opacity) * FAR) / drawn.opacity.clamp(min=0.05)
-            distance = torch.where(drawn.opacity > 0.05, solid, FAR) + ahead[:, None]
+            distance = torch.where(drawn.opacity > SOLID, drawn.distance(FAR), FAR) + ahead[:, None]
         return distance.view(shape), drawn.opacity.view(shape)
 
     def density(self, planes: Tensor, points: Tensor) -> Tensor:
