@@ -1,6 +1,6 @@
 """Results made elsewhere: folders of frames or videos, paired with their true frames by name."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +79,22 @@ def frames(files: list[Path]) -> Iterator[np.ndarray]:
         path = files[count] if len(files) > 1 else files[0]
         reason = faults.get(count, f"frame {count} does not decode").removeprefix(path.name).strip()
         raise UserError(f"{path}: {reason}; write it again.")
+
+
+class Frames(Collection[np.ndarray]):
+    """The frames of a clip, decoded anew by `frames` whenever one goes through them: memory holds one at a time."""
+
+    def __init__(self, files: list[Path]):
+        self.files = files
+
+    def __len__(self) -> int:
+        return len(stream.timeline(self.files).ticks)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return frames(self.files)
+
+    def __contains__(self, picture: object) -> bool:
+        return any(np.array_equal(one, np.asarray(picture)) for one in self)
 
 
 def remarks(folder: Folder) -> list[str]:

@@ -13,6 +13,7 @@ from thedit.metrics import images
 from thedit.metrics.suite import Suite
 from thedit.provenance import code_hash
 
+REMEMBERED = 2000  # pictures; a frame is asked for again within its clip
 SIDE = 256  # pictures are enlarged or reduced to this side before faces are looked for
 
 
@@ -56,6 +57,9 @@ class Measurer:
                 measured = self._measure(picture)
                 cache.save(self._path(key), measured)
             self._memory[key] = measured
+            if len(self._memory) > REMEMBERED:
+                del self._memory[next(iter(self._memory))]
+            return measured
         return self._memory[key]
 
     @cached_property

@@ -1,6 +1,6 @@
 """One pair, a source picture that a method drove with some frames, and what is said about its frames."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +13,9 @@ NO_FACE = "no face found in the {}"
 class Pair:
     """T frames to be scored; pictures are uint8 (H, W, 3), cameras labels (25,) of `thedit.camera`.
 
-    predictions   None for a frame that the method did not deliver; ``reasons`` then says why
+    Pictures are gone through several times, one at a time, so that they can be decoded whenever that happens.
+
+    predictions   None for a frame that the method did not deliver; ``reasons`` then says why, and is empty otherwise
     drivers       the driving frames
     targets       the true pictures, of the predictions' size; None where there is none
     regions       parts of the true pictures whose error is also measured alone: T masks (H, W), bool, by name
@@ -22,10 +24,10 @@ class Pair:
     driving       (T, 25) the label of the driving frame; only its intrinsics are used
     """
 
-    predictions: Sequence[np.ndarray | None]
+    predictions: Collection[np.ndarray | None]
     reasons: Sequence[str]
-    drivers: Sequence[np.ndarray]
-    targets: Sequence[np.ndarray | None]
+    drivers: Collection[np.ndarray]
+    targets: Collection[np.ndarray | None]
     source: np.ndarray
     person: Sequence[np.ndarray]
     requested: Tensor
@@ -49,7 +51,7 @@ class Value:
 
 def reason(pair: Pair, frame: int, predicted: bool, referenced: bool, reference: str) -> str:
     """Why a frame has no value, or nothing: not delivered, no face in the prediction, or none in the ``reference``."""
-    if pair.predictions[frame] is None:
+    if pair.reasons[frame]:
         return pair.reasons[frame]
     if not predicted:
         return NO_FACE.format("prediction")

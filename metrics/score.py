@@ -109,7 +109,7 @@ def _motion(pair: Pair, measurer: Measurer, predictions: list[Measured], drivers
 def _vectors(pair: Pair, measurer: Measurer, predictions: list[Measured], drivers: list[Measured]) -> Iterator[Value]:
     """The features behind distances between sets: rows without a value that aggregation turns into one."""
     backend = measurer.suite.features
-    delivered = [one for one, picture in zip(predictions, pair.predictions) if picture is not None]
+    delivered = [one for one, missing in zip(predictions, pair.reasons) if not missing]
     groups = {"prediction": delivered, "driver": drivers, "person": [measurer(picture) for picture in pair.person]}
     for variant, group in groups.items():
         for frame, measured in enumerate(group):

@@ -4,6 +4,7 @@ Pairs whose driver holds still, such as one frame seen by many cameras, tell nei
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -74,8 +75,8 @@ def flicker(pair: Pair) -> Iterator[Value]:
     """How much each frame but the first changes beyond the true clip's motion, and how much more than it."""
     if _holds_still(pair):
         return
-    for frame in range(1, len(pair.predictions)):
-        truth, made = (pictures[frame - 1 : frame + 1] for pictures in (pair.targets, pair.predictions))
+    both = zip(pairwise(pair.targets), pairwise(pair.predictions))
+    for frame, (truth, made) in enumerate(both, start=1):
         if any(picture is None for picture in truth):
             continue
         moved = motion(*truth)
@@ -87,7 +88,8 @@ def flicker(pair: Pair) -> Iterator[Value]:
 
 
 def _holds_still(pair: Pair) -> bool:
-    return all(np.array_equal(picture, pair.drivers[0]) for picture in pair.drivers)
+    first = next(iter(pair.drivers))
+    return all(np.array_equal(picture, first) for picture in pair.drivers)
 
 
 def _stack(arrays: list[np.ndarray]) -> Tensor:

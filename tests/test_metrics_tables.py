@@ -330,7 +330,7 @@ def test_bad_tables_name_file_and_column(tmp_path):
     with pytest.raises(UserError, match=r"scores\.parquet: .*value"):
         tables.read(path, tables.SCORES)
     path.write_bytes(b"PAR1 truncated")
-    with pytest.raises(UserError, match=r"scores\.parquet: cannot be read"):
+    with pytest.raises(UserError, match=r"scores\.parquet: is damaged"):
         tables.read(path, tables.SCORES)
     with pytest.raises(UserError, match=r"missing\.parquet"):
         tables.read(tmp_path / "missing.parquet", tables.SCORES)
