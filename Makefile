@@ -5,7 +5,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 CORES ?= all
 CONFIG ?= config/config.yaml
 
-.PHONY: help reproduce test e2e lint docs environment generated reference-tables rulegraph clean
+.PHONY: help reproduce test e2e lint docs environment generated lock reference-tables rulegraph clean
 
 help:  ## this list
 	@grep --extended-regexp '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column --table --separator ':'
@@ -29,14 +29,18 @@ lint: $(VENV)/.installed  ## style, types, workflow
 	$(BIN)/snakemake --lint
 
 docs: $(VENV)/.installed  ## the documentation as a site: build/site/index.html
-	$(BIN)/pip install --quiet --no-build-isolation --editable '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 generated: $(VENV)/.installed  ## files that follow from others: schema, default configuration, environment.yml
 	$(BIN)/thedit config schema > workflow/schemas/config.schema.json
 	$(BIN)/thedit config defaults > config/config.yaml
 	sed --in-place '/- pip:/q' environment.yml
-	sed '/^#/d; s/^/      - /' requirements.lock >> environment.yml
+	sed --quiet 's/^\([^ #]*==[^ ]*\).*/      - \1/p' requirements.lock >> environment.yml
+
+lock:  ## requirements.lock anew, from the ranges of pyproject.toml; versions that it has already stay: see CONTRIBUTING.md
+	$(BIN)/uv pip compile --quiet pyproject.toml --all-extras --generate-hashes --python-version 3.11 \
+		--python-platform x86_64-manylinux_2_28 --no-header --no-annotate --output-file requirements.lock
+	sed --in-place '1i # Every package of the environment, pinned and hashed (Python 3.11, Linux x86-64). Made with: make lock' requirements.lock
 
 reference-tables: $(VENV)/.installed  ## tables, figures and pages of the reference runs, from what is committed of them
 	$(BIN)/thedit reference

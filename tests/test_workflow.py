@@ -23,7 +23,7 @@ STUB = """#!/bin/sh
 while [ $# -gt 0 ]; do
   case "$1" in
     --out) out=$2; shift ;; --method) method=$2; shift ;; --protocol) protocol=$2; shift ;;
-    --config) run=results/test; shift ;; --jobs) shift ;; --keep-going) ;;
+    --config) run=results/test; shift ;; --jobs|--processes) shift ;; --keep-going) ;;
     *) stage="$stage $1" ;;
   esac
   shift
@@ -57,11 +57,11 @@ def settings(folder, **sections):
     (folder / "my.yaml").write_text(yaml.safe_dump(values | sections))
 
 
-def snakemake(folder, *arguments):
-    environment = os.environ | {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(folder)}
+def snakemake(folder, *arguments, **variables):
+    environment = os.environ | {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(folder)} | variables
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "my.yaml", *arguments]
     return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=900, stdin=subprocess.DEVNULL
     )
 
 
@@ -88,7 +88,7 @@ def finished(tmp_path_factory):
     """A copy of the project in which everything has run once."""
     folder = tmp_path_factory.mktemp("project")
     for name in ("thedit", "workflow", "config"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "pretrained"))
     shutil.copy(ROOT / "environment.yml", folder)
     (folder / "data").mkdir()
     shutil.copy(ROOT / "data" / "annyheads.yaml", folder / "data")
@@ -234,6 +234,22 @@ def wait_for(condition, seconds=60):
             return found
         time.sleep(0.1)
     raise AssertionError("waited in vain")
+
+
+def test_another_workflow_uses_this_one_as_a_module(project, tmp_path):
+    """As snakedeploy writes it: a folder with a configuration of its own, and no copy of the rules or protocols."""
+    (tmp_path / "workflow").mkdir()
+    (tmp_path / "workflow/Snakefile").write_text(
+        'configfile: "my.yaml"\n'
+        f'module thedit:\n    snakefile: "{project}/workflow/Snakefile"\n    config: config\n'
+        "use rule * from thedit\n"
+    )
+    (tmp_path / "bin").symlink_to(project / "bin")
+    settings(tmp_path)
+    result = snakemake(tmp_path, PYTHONPATH=str(project))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert (tmp_path / "results/test/metrics.parquet").is_file()
+    assert config.load(tmp_path / "results/test/config.yaml").methods == SETTINGS["methods"]
 
 
 def test_schema_and_default_configuration_are_those_of_the_code():

@@ -1,3 +1,3 @@
 """Thedit: one-shot multi-view face reenactment with a plane dictionary, and the benchmark around it."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -10,6 +10,9 @@ import os
 import shutil
 import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from thedit import locks
@@ -37,6 +40,20 @@ def take_turns_on_gpus(count: int) -> None:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(count)))).split(",")
         number = multiprocessing.current_process()._identity[0]  # type: ignore[attr-defined]
         os.environ["CUDA_VISIBLE_DEVICES"] = visible[number % count]
+
+
+@contextmanager
+def warned() -> Iterator[threading.Event]:
+    """In place of ending this process, SIGTERM sets the event: what runs inside ends itself, and keeps what it has.
+
+    Clusters send it half a minute before they end a job; so does torchrun.
+    """
+    event = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: event.set())
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def lead() -> None:

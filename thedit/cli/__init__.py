@@ -3,13 +3,28 @@
 import importlib
 import pkgutil
 import sys
+from typing import Annotated
 
 import typer
 
+from thedit import provenance
 from thedit.errors import sentence
 from thedit.processes import follow
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(provenance.code_version())
+        raise typer.Exit
+
+
+@app.callback()
+def thedit(
+    version: Annotated[bool, typer.Option("--version", callback=_say_version, is_eager=True)] = False,
+) -> None:
+    """One-shot multi-view face reenactment, and the benchmark around it."""
 
 
 def main() -> None:

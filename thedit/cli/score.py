@@ -29,7 +29,8 @@ def score(
     settings = reading(load(config))
     rows = score(settings, method, protocol)
     values = rows[rows["metric"] != FEATURES]
-    frames, failed = (len(some[["pair", "frame"]].drop_duplicates()) for some in (values, values[~values["valid"]]))
+    failures = values[~values["valid"].astype(bool)]  # not a mask of its own accord where there are no rows
+    frames, failed = (len(some[["pair", "frame"]].drop_duplicates()) for some in (values, failures))
     path = layout.scores(settings, method, protocol)
     typer.echo(f"{path}: {frames} frames, {failed} of them with a value that could not be measured")
 

@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
 def train(
     config: ConfigFile,
     method: MethodName,
+    processes: Annotated[int, typer.Option(min=0, help="processes that share each batch, one per GPU")] = 1,
     resume: Annotated[
         Literal["anyway", "restart"] | None,
         typer.Option(help="where other code wrote the checkpoint: go on from it anyway; restart: begin anew"),
@@ -28,8 +29,13 @@ def train(
 ) -> None:
     """Train a method, or go on where an interrupted training stopped: results/RUN/methods/METHOD/.
 
-    On several GPUs: torchrun --nproc-per-node 4 --no-python thedit train --config FILE --method NAME
+    SIGTERM, which clusters send before they end a job, makes it write a checkpoint first.
     """
+    if processes > 1:
+        from thedit.training.distributed import launch
+
+        given = [*(["--resume", resume] if resume else []), *(["--init", str(init)] if init else [])]
+        launch(["train", "--config", str(config), "--method", method, *given], processes)
     from thedit import layout
     from thedit.config import load
     from thedit.locks import reading

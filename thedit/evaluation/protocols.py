@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from thedit import shipped
 from thedit.config import Section, parse, read
 from thedit.errors import UserError
 
@@ -31,10 +32,17 @@ class Protocol(Section):
         return self
 
 
+def path(name: str, folder: Path = FOLDER) -> Path:
+    """The file of the protocol ``name``: that of ``folder``, or else the shipped one, if there is one."""
+    return shipped.find(folder / f"{name}.yaml")
+
+
 def find(name: str, folder: Path = FOLDER) -> Protocol:
-    """Read ``folder/name.yaml``; `UserError` names the file and the key, or the protocols that there are."""
-    path = folder / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or "none"
-        raise UserError(f"evaluation.protocols: '{name}' needs the file {path}; protocols there are: {known}.")
-    return parse(read(path), Protocol, path)
+    """Read the protocol ``name``; `UserError` names the file and the key, or the protocols that there are."""
+    file = path(name, folder)
+    if not file.is_file():
+        known = {file.stem for place in (folder, shipped.FOLDER / FOLDER) for file in place.glob("*.yaml")}
+        raise UserError(
+            f"evaluation.protocols: '{name}' needs the file {file}; protocols there are: {', '.join(sorted(known))}."
+        )
+    return parse(read(file), Protocol, file)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,14 @@ _KEY = natsort_keygen(alg=ns.INT | ns.PATH)
 
 def natural(name: str | Path) -> tuple[Any, str]:
     """Sort key: numbers inside names count as numbers, so that 2 comes before 10; 2 and 02 have a fixed order."""
-    return _KEY(str(name)), str(name)
+    folder, separator, file = str(name).rpartition("/")
+    return (*_part(folder + separator), *_part(file)), str(name)
+
+
+@lru_cache(100_000)
+def _part(name: str) -> tuple[Any, ...]:
+    """The key of a folder or of a file in it: of a million files many share one."""
+    return _KEY(name) if name else ()
 
 
 def frame_numbers(names: Sequence[str]) -> list[int] | None:

@@ -1,13 +1,16 @@
 """Data-parallel training: one process a GPU, started by torchrun; a single process needs none of it."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NoReturn
 
 import torch
 from torch import distributed
 
+from thedit import processes
 from thedit.errors import UserError
 from thedit.shards.sampler import Pairs, PairSampler
 
@@ -24,6 +27,16 @@ class Group:
     def first(self) -> bool:
         """Whether this is the process that writes files."""
         return self.rank == 0
+
+
+def launch(arguments: list[str], count: int) -> NoReturn:
+    """Become torchrun, which starts ``thedit`` with ``arguments`` in ``count`` processes of this machine.
+
+    They end with it, and it with them: the first that fails ends the others.
+    """
+    processes.lead()
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
+    os.execv(sys.executable, [*torchrun, "--no-python", "thedit", *arguments])
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -19,6 +20,7 @@ from thedit.methods import registry, trained
 from thedit.methods.base import Method
 from thedit.methods.capture import Capture
 from thedit.methods.registry import Spec
+from thedit.processes import warned
 from thedit.shards.batch import TrainBatch
 from thedit.shards.loader import PairLoader
 from thedit.shards.sampler import PairSampler
@@ -110,20 +112,23 @@ class Trainer:
         log = Log(self.folder, self.rows) if first else None
         bar = tqdm(total=o.images, initial=self.images, desc=f"train {self.spec.name}", unit="image", disable=not first)
         began = time.perf_counter() - self.seconds
-        while self.images < o.images:
-            losses = self.make_step(next(loader).to(self.processes.device))
-            bar.update(o.batch)
-            if log is None:
-                continue
-            log.add(self.step, self.images, losses)
-            if self.step % FLUSH_EVERY == 0:
-                bar.set_postfix(loss=f"{log.flush():.3f}", refresh=False)
-            if self._due(o.checkpoint_every):
-                log.write()
-                self.seconds = time.perf_counter() - began
-                self.save()
-            if self._due(o.preview_every):
-                self.preview()
+        with warned() as ending:
+            while self.images < o.images:
+                losses = self.make_step(next(loader).to(self.processes.device))
+                bar.update(o.batch)
+                if log is None:  # told to end, it waits: the first process keeps the state, and all end with that one
+                    continue
+                log.add(self.step, self.images, losses)
+                if self.step % FLUSH_EVERY == 0:
+                    bar.set_postfix(loss=f"{log.flush():.3f}", refresh=False)
+                if self._due(o.checkpoint_every) or ending.is_set():
+                    log.write()
+                    self.seconds = time.perf_counter() - began
+                    self.save()
+                if ending.is_set():
+                    sys.exit(f"thedit: told to end after {self.images} images; the next start goes on from there.")
+                if self._due(o.preview_every):
+                    self.preview()
         if log is not None:
             log.write()
             log.close()

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from thedit import shipped
 from thedit.config import Section, parse, read
 from thedit.errors import UserError
 from thedit.media.names import frame_numbers, natural
@@ -92,8 +93,8 @@ class Inputs:
 
 
 def load(path: str | Path) -> Spec:
-    """Read and check a spec; `UserError` names file, key and remedy."""
-    path = Path(path)
+    """Read and check a spec, the user's or a shipped one; `UserError` names file, key and remedy."""
+    path = shipped.find(path)
     return parse(read(path, "check data.spec in the config"), Spec, path)
 
 
@@ -107,7 +108,8 @@ def collect(spec: Spec, name: str) -> Inputs:
     if not root.is_dir():
         raise UserError(f"{root}: no such folder; put the files of {spec.title} there.{wanted}")
     if spec.sheet is not None:
-        sources, problems, unused = *_from_sheet(spec, root), []
+        unused: list[str] = []
+        sources, problems = _from_sheet(spec, root)
     else:
         sources, problems, unused = _from_pattern(spec, root)
     sources, repeated = _without_repeats(sources)
@@ -234,10 +236,11 @@ def _without_repeats(sources: Iterable[Source]) -> tuple[list[Source], list[Prob
     kept, repeated = [], []
     for source in sources:
         try:
-            key = (tuple(path.resolve(strict=True) for path in source.paths), source.start, source.end)
-        except (OSError, RuntimeError):  # missing, or a loop of links: said when it is decoded
+            files = tuple((status.st_dev, status.st_ino) for status in map(os.stat, source.paths))
+        except OSError:  # missing, or a loop of links: said when it is decoded
             kept.append(source)
             continue
+        key = (files, source.start, source.end)
         if key in seen:
             repeated.append(Problem(source.name, f"is the same file as {seen[key]}"))
         else:

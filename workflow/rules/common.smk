@@ -1,3 +1,4 @@
+import functools
 import os
 import shutil
 import sys
@@ -7,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
 
 from thedit import config as configuration
-from thedit import config_text, layout, locks, processes, provenance
+from thedit import config_text, layout, locks, processes, provenance, shipped
 from thedit.config import digest
 from thedit.errors import UserError
 from thedit.files import tidy
@@ -17,8 +18,13 @@ from thedit.video import spec as dataset
 
 ENVIRONMENT = "../../environment.yml"
 GENERATED = "data/annyheads.yaml"  # the data set that this workflow makes itself
-# Without an accelerator, jobs share the cores alone.
-GPU = int(shutil.which("nvidia-smi") is not None)
+
+
+@functools.cache
+def given():
+    """The user's files that the run starts from. Looked for once, and not by jobs that need none of them."""
+    return dataset.collect(dataset.load(settings.data.spec), settings.data.name)
+
 
 try:
     origin = ", ".join(map(os.path.relpath, workflow.configfiles))
@@ -27,8 +33,8 @@ try:
     specs = {name: registry.find(name) for name in settings.methods}
     for name in settings.evaluation.protocols:
         protocols.find(name)
-    if settings.data.spec != GENERATED:
-        given = dataset.collect(dataset.load(settings.data.spec), settings.data.name)
+    if settings.data.spec != GENERATED and workflow.is_main_process:
+        given()
 except UserError as error:
     raise WorkflowError(str(error)) from None
 config.clear()
@@ -43,7 +49,8 @@ processes.lead()
 
 
 # The configuration is no output of a rule: it changes with any option, but a rule reruns only for those that it names.
-onstart:
+def begin():
+    """Take the folders of the run and of its data for this process, and write what the run is made from."""
     try:
         locks.claim(RUN)
         locks.claim(DATA, shared=True, key=digest(settings.data))
@@ -51,6 +58,15 @@ onstart:
         raise WorkflowError(str(error)) from None
     tidy(layout.run(settings))
     config_text.write(settings, CONFIG)
+
+
+onstart:
+    begin()
+
+
+# The handler above is not called when another workflow uses this one as its module.
+if workflow.is_main_process and not workflow.modifier.is_main_snakefile() and not workflow.dryrun:
+    begin()
 
 
 wildcard_constraints:
@@ -66,11 +82,17 @@ def get_final_output():
     return wanted + [f"{RUN}/structure/{name}.parquet" for name in settings.metrics.structure]
 
 
-def video_files():
-    """What preprocessing reads: the sheet of the generated videos, or those of the user's files that are there."""
+def sheet():
+    """What preprocessing waits for: the sheet of the videos that this workflow makes, if the run is made from them."""
+    return [f"{DATA}/sheet.csv"] * (settings.data.spec == GENERATED)
+
+
+def videos(wildcards):
+    """Changes with name, size and time of any of the user's files. As inputs, a million of them would slow every job."""
     if settings.data.spec == GENERATED:
-        return [f"{DATA}/sheet.csv"]
-    return [path for source in given.sources for path in source.paths if path.exists()]
+        return ""
+    there = (path for source in given().sources for path in source.paths if path.exists())
+    return digest([[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in there])
 
 
 def code(*modules):

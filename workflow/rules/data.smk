@@ -8,6 +8,9 @@ rule heads_assets:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        mem_mb=memory(4000),
+        runtime=15,
     params:
         code=code("thedit.heads.build"),
     shell:
@@ -26,9 +29,11 @@ rule heads_render:
         f"logs/heads_render/{settings.data.name}.benchmark.tsv"
     conda:
         ENVIRONMENT
-    threads: workflow.cores
+    threads: MANY
     resources:
-        gpu=GPU,
+        gpu=1,
+        mem_mb=memory(2000, worker=1500),
+        runtime=minutes("render", frames_rendered),
     params:
         config=CONFIG,
         options=digest(settings.data.heads),
@@ -41,8 +46,8 @@ rule heads_render:
 rule preprocess:
     input:
         assets="data/assets/heads.safetensors",
-        videos=video_files(),
-        spec=settings.data.spec,
+        sheet=sheet(),
+        spec=str(shipped.find(settings.data.spec)),
     output:
         f"{DATA}/qa.parquet",
         report(
@@ -57,10 +62,14 @@ rule preprocess:
         f"logs/preprocess/{settings.data.name}.benchmark.tsv"
     conda:
         ENVIRONMENT
-    threads: workflow.cores
+    threads: MANY
+    resources:
+        mem_mb=memory(3000, worker=1500),
+        runtime=minutes("preprocess", frames_given),
     params:
         config=CONFIG,
         options=digest(settings.data.preprocess),
+        videos=videos,
         code=code("thedit.cli.preprocess"),
         folder=subpath(output[0], parent=True),
     shell:
@@ -78,6 +87,9 @@ rule preprocess_check:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes("score", frames_rendered),
     params:
         config=CONFIG,
         code=code("thedit.cli.preprocess_check"),

@@ -1,13 +1,16 @@
 rule pairs:
     input:
         frames=f"{DATA}/qa.parquet",
-        protocol="config/protocols/{protocol}.yaml",
+        protocol=lambda wildcards: str(protocols.path(wildcards.protocol)),
     output:
         f"{RUN}/protocols/{{protocol}}.parquet",
     log:
         f"logs/pairs/{settings.run}-{{protocol}}.log",
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=memory(4000),
+        runtime=15,
     params:
         config=CONFIG,
         options=digest([settings.evaluation.max_clips, settings.evaluation.frames_per_pair]),
@@ -31,7 +34,9 @@ rule reenact:
     conda:
         ENVIRONMENT
     resources:
-        gpu=GPU,
+        gpu=1,
+        mem_mb=memory(6000),
+        runtime=minutes("reenact", frames_wanted),
     params:
         config=CONFIG,
         options=digest(settings.train.preset),
@@ -55,7 +60,9 @@ rule score:
     conda:
         ENVIRONMENT
     resources:
-        gpu=GPU,
+        gpu=1,
+        mem_mb=memory(6000),
+        runtime=minutes("score", frames_wanted),
     params:
         config=CONFIG,
         options=digest([settings.metrics.suite, settings.metrics.backends]),
@@ -93,6 +100,9 @@ rule aggregate:
         f"logs/aggregate/{settings.run}.benchmark.tsv"
     conda:
         ENVIRONMENT
+    resources:
+        mem_mb=memory(6000),
+        runtime=30,
     params:
         config=CONFIG,
         options=digest([settings.metrics.model_dump(exclude={"validity", "structure"}), settings.seed]),
@@ -113,9 +123,11 @@ rule cost:
         f"logs/cost/{settings.run}.benchmark.tsv"
     conda:
         ENVIRONMENT
-    threads: os.cpu_count()
+    threads: MANY
     resources:
-        gpu=GPU,
+        gpu=1,
+        mem_mb=memory(8000),
+        runtime=30,
     params:
         config=CONFIG,
         options=digest([settings.methods, settings.train.preset]),
@@ -138,6 +150,9 @@ rule validity:
     conda:
         ENVIRONMENT
     threads: 2
+    resources:
+        mem_mb=memory(6000),
+        runtime=minutes("score", frames_rendered),
     params:
         config=CONFIG,
         options=digest([settings.metrics.suite, settings.metrics.backends]),
@@ -161,7 +176,9 @@ rule structure:
     conda:
         ENVIRONMENT
     resources:
-        gpu=GPU,
+        gpu=1,
+        mem_mb=memory(8000),
+        runtime=minutes("score", frames_wanted),
     params:
         config=CONFIG,
         options=digest([settings.train.preset, settings.evaluation.protocols]),

@@ -28,7 +28,9 @@ rule figures:
         ENVIRONMENT
     threads: 2
     resources:
-        gpu=GPU,
+        gpu=1,
+        mem_mb=memory(6000),
+        runtime=30,
     params:
         config=CONFIG,
         options=digest([settings.methods, settings.evaluation.protocols]),

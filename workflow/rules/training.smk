@@ -13,11 +13,14 @@ rule train:
         ENVIRONMENT
     threads: 1  # two trainings side by side are faster than one after the other on two cores
     resources:
-        gpu=GPU,
+        gpu=1,  # more of one machine share the batches: --set-resources train:gpu=4
+        mem_mb=memory(8000),
+        runtime=training_minutes,
     params:
         config=CONFIG,
         options=digest([settings.train.model_dump(), settings.seed]),
         code=code("thedit.cli.train"),
         method=method_code,
     shell:
-        "exec thedit train --config {params.config} --method {wildcards.method} 2> >(tee {log} >&2)"
+        "exec thedit train --config {params.config} --method {wildcards.method} --processes {resources.gpu}"
+        " 2> >(tee {log} >&2)"

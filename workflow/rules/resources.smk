@@ -1,0 +1,42 @@
+# What a job asks of the machine that it runs on, by the size of the run: megabytes, minutes, GPUs. Attempts after the
+# first, which the profile slurm allows, ask for more: a job may have been killed for want of memory or time.
+MARGIN = 3  # over what one core of an AMD EPYC takes
+SECONDS = {"render": 0.3, "preprocess": 0.6, "reenact": 0.5, "score": 0.8}  # a frame
+TRAINING = {"tiny": 0.03, "small": 0.6, "paper": 5}  # seconds a pair, of a GPU in all presets but the first
+MANY = 64  # threads of a rule that can use them; --cores and --max-threads say how many there are
+
+if workflow.is_main_process and workflow.local_exec and not workflow.dryrun and "gpu" not in workflow.global_resources:
+    # On this machine jobs take turns on its GPU; without one they share the cores alone. Nothing is asked of a machine
+    # that only submits jobs: the nodes of its cluster have what they have.
+    workflow.register_resource("gpu", int(shutil.which("nvidia-smi") is not None))
+
+
+def memory(base, worker=0):
+    """Megabytes: those of a command, and of each of its worker processes."""
+    return lambda wildcards, threads, attempt: attempt * (base + worker * threads)
+
+
+def minutes(kind, frames):
+    """Minutes in which a job's threads do this ``kind`` of work on so many ``frames`` (a function without arguments)."""
+    return lambda wildcards, threads, attempt: attempt * (10 + round(MARGIN * SECONDS[kind] * frames() / threads / 60))
+
+
+def training_minutes(wildcards, attempt):
+    """An attempt goes on from the checkpoint of the one before."""
+    return attempt * (10 + round(MARGIN * TRAINING[settings.train.preset] * settings.train.images / 60))
+
+
+def frames_rendered():
+    """Frames of the data set that this workflow makes."""
+    heads = settings.data.heads
+    return (heads.train_people + heads.test_people) * heads.clips_per_person * heads.frames_per_clip
+
+
+def frames_given():
+    """Frames that preprocessing reads; of the user's videos, as if each had ten seconds."""
+    return frames_rendered() if settings.data.spec == GENERATED else 250 * len(given().sources)
+
+
+def frames_wanted():
+    """Frames that a method makes of a protocol, about."""
+    return settings.evaluation.max_clips * max(settings.evaluation.frames_per_pair, 30)
