@@ -11,7 +11,7 @@ SHA256 = "062e355d6a51e6f937c35a0f1d63c76b5ca9504cccd3045444431fd679a9d3a4"
 
 
 def folders() -> list[Path]:
-    """Where they are looked for: the weights folder if it is named, what came with the package, the user's data folder."""
+    """Where they are looked for: the weights folder if it is named, what came with the package, the user's folder."""
     named = [Path(os.environ["THEDIT_WEIGHTS"])] if "THEDIT_WEIGHTS" in os.environ else []
     data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return [*named, shipped.FOLDER / "data" / "pretrained", Path(data) / "thedit"]
