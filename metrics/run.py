@@ -16,6 +16,7 @@ from thedit.metrics.measure import Measurer, pixel_sha256
 from thedit.metrics.pair import Pair
 from thedit.metrics.score import score_pair
 from thedit.shards.batch import PARTS
+from thedit.spacing import evenly
 
 NOT_APPLICABLE = "not applicable"  # frames that a method cannot make by its nature: not scored, not failed
 PERSON_PICTURES = 8  # a person's own frames, evenly spread, whose mean embedding stands for the person
@@ -158,5 +159,4 @@ def _prediction(path: Path, digest: str) -> np.ndarray:
 def person_rows(frames: Frames, person: str) -> list[int]:
     """Rows of at most `PERSON_PICTURES` frames of a person, evenly spread over all clips."""
     rows = np.flatnonzero(frames.index["person"].to_numpy() == person)
-    steps = np.linspace(0, len(rows) - 1, min(PERSON_PICTURES, len(rows))).round().astype(int)
-    return rows[steps].tolist()
+    return rows[evenly(len(rows), PERSON_PICTURES)].tolist()

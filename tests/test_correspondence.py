@@ -11,10 +11,10 @@ from thedit import camera
 from thedit.heads import motion, people, scene
 from thedit.heads.assets import LABELS, load
 from thedit.heads.renderer import Renderer
-from thedit.methods.check import frames as made_up
 from thedit.shards.batch import TrainBatch, centre
 from thedit.shards.correspondence import Head, correspond
 from thedit.shards.surface import look
+from thedit.shards.synthetic import frames as made_up
 from thedit.training.augment import augment, crop, mirror
 
 RECORDED, SIZE = 320, 256  # sides of the rendered picture and of the frame that is cut out of it

@@ -11,7 +11,6 @@ from thedit import camera
 from thedit.errors import UserError
 from thedit.kernels import render as kernel
 from thedit.methods import registry, trained, view
-from thedit.methods.check import frames, pairs
 from thedit.methods.dense import DensePlaneDict, truth
 from thedit.methods.stream import Stream
 from thedit.model.dense import blending, source
@@ -21,6 +20,7 @@ from thedit.model.dense.options import resolve
 from thedit.model.dense.renderer import DenseRenderer, Drawing, expected
 from thedit.shards.batch import PARTS
 from thedit.shards.correspondence import Correspondence
+from thedit.shards.synthetic import frames, pairs
 from thedit.training import checkpoint
 from thedit.training.augment import mirror
 

@@ -10,7 +10,7 @@ import torch
 from thedit import camera, config
 from thedit.heads import assets
 from thedit.methods import registry
-from thedit.methods.check import check, frames, pairs
+from thedit.methods.check import check
 from thedit.methods.coefficient_triplanes import CoefficientTriplanes
 from thedit.methods.external import External
 from thedit.methods.fomm import Fomm
@@ -22,6 +22,7 @@ from thedit.methods.lia.directions import MotionDictionary
 from thedit.methods.pyramid import pyramid_loss
 from thedit.methods.warp import grid, warp
 from thedit.model.options import resolve
+from thedit.shards.synthetic import frames, pairs
 
 ROOT = Path(__file__).parents[1]
 SIZE = 64

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from thedit.methods.check import frames
 from thedit.methods.coefficient_triplanes import CoefficientTriplanes
 from thedit.methods.fomm import Fomm
 from thedit.methods.fomm.keypoints import Keypoints
 from thedit.methods.fomm.motion import heat_difference, sparse_flows
 from thedit.methods.lia import Lia
 from thedit.methods.pyramid import pyramid_loss
+from thedit.shards.synthetic import frames
 
 SIZE = 32
 BATCH = 2

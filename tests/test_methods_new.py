@@ -15,8 +15,9 @@ from thedit.errors import UserError
 from thedit.methods import registry
 from thedit.methods.base import Method
 from thedit.methods.bounds import CopyDriver, CopySource
-from thedit.methods.check import check, frames
+from thedit.methods.check import check
 from thedit.methods.skeleton import create
+from thedit.shards.synthetic import frames
 from thedit.training.overfit import overfit, psnr
 
 ROOT = Path(__file__).parents[1]

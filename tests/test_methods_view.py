@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import torch
 
-from thedit.bench.frames import frames
 from thedit.methods import view
-from thedit.methods.planedict import _shared
+from thedit.methods.planedict import shared
 from thedit.shards.batch import PARTS
+from thedit.shards.synthetic import frames
 
 
 def face_frames():
     """Two frames whose face is an upright square, with landmarks at its corners."""
-    batch = frames(2, 64, "cpu")
+    batch = frames(2, 64)
     parts = torch.zeros_like(batch.parts)
     parts[0, :, 16:48, 16:48] = PARTS["face"]
     parts[1, :, 8:24, 32:48] = PARTS["mouth"]
@@ -39,13 +39,13 @@ def test_a_face_fills_its_view():
 
 
 def test_a_cut_of_everything_is_the_picture():
-    image = frames(2, 32, "cpu").image
+    image = frames(2, 32).image
     torch.testing.assert_close(view.cut(image, torch.tensor([[0.0, 0.0, 1.0]] * 2)), image, atol=1e-5, rtol=0)
 
 
 def test_shared_motion_is_the_share_of_variance_between_people():
     torch.manual_seed(0)
     person, first, second = torch.randn(3, 20000, 4).unbind()
-    assert abs(_shared(first, second)) < 0.02
-    assert abs(_shared(person, person) - 1) < 1e-5
-    assert abs(_shared(person + first, person + second) - 0.5) < 0.02
+    assert abs(shared(first, second)) < 0.02
+    assert abs(shared(person, person) - 1) < 1e-5
+    assert abs(shared(person + first, person + second) - 0.5) < 0.02

@@ -6,10 +6,10 @@ import torch
 from thedit import camera
 from thedit.errors import UserError
 from thedit.kernels import planedict as kernel
-from thedit.methods.check import frames, pairs
 from thedit.methods.planedict import PlaneDict
 from thedit.model.options import PRESETS, resolve
 from thedit.model.synthesis import StyledConv, upsample
+from thedit.shards.synthetic import frames, pairs
 
 SIZE = 32
 SMALL = {

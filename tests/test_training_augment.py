@@ -6,8 +6,8 @@ import torch
 
 from thedit import camera
 from thedit.heads.assets import ACTIONS
-from thedit.methods.check import frames
 from thedit.shards.batch import TrainBatch
+from thedit.shards.synthetic import frames
 from thedit.training.augment import MIRRORED_ACTIONS, MIRRORED_LANDMARKS, augment, crop, mirror
 
 POINTS = torch.rand(1, 10, 3, generator=torch.Generator().manual_seed(0)) - 0.5

@@ -23,6 +23,7 @@ from thedit.metrics.measure import Measurer
 from thedit.metrics.run import Frames, TrueFrames
 from thedit.metrics.validity import Sample
 from thedit.shards.surface import Surface, look
+from thedit.spacing import evenly
 
 FRAMES_PER_CLIP = 25
 NO_HEAD = [LABELS["background"], LABELS["clothes"]]
@@ -36,8 +37,7 @@ def validity_sample(data: Path, frames: Frames, measurer: Measurer, size: int, s
     truth = TrueLabels(data, frames, size)
     parts = []
     for (person, clip), group in tqdm(list(index.groupby(["person", "clip"])), desc="validity", unit="clip"):
-        steps = np.linspace(0, len(group) - 1, min(FRAMES_PER_CLIP, len(group))).round().astype(int)
-        rows = group.index.to_numpy()[steps]
+        rows = group.index.to_numpy()[evenly(len(group), FRAMES_PER_CLIP)]
         measured = [measurer(frames.picture(row)) for row in rows]
         labels = torch.from_numpy(frames.column("camera")[rows])
         points = torch.from_numpy(np.stack([one.landmarks for one in measured]))

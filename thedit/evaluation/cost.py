@@ -17,13 +17,14 @@ from safetensors import safe_open
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-from thedit import camera, layout, provenance
+from thedit import layout, provenance
 from thedit.config import Config, digest
 from thedit.files import atomic
 from thedit.methods import registry
 from thedit.methods.base import Method
 from thedit.methods.external import External
 from thedit.methods.registry import Spec
+from thedit.shards import synthetic
 from thedit.shards.batch import FrameBatch
 from thedit.workers import Workers
 
@@ -59,7 +60,7 @@ def profile(spec: Spec, preset: str, size: int, device: str) -> dict[str, float]
     """The measured columns of a method, for pictures of ``size`` pixels a side; to be called in a fresh process."""
     before = peak_bytes(device)
     method = spec.build(preset, size).eval().requires_grad_(False)
-    frame = _frame(size)
+    frame = synthetic.frames(1, size)
     with torch.no_grad():
         with FlopCounterMode(display=False) as encoding:
             code = method.encode(frame)
@@ -134,16 +135,3 @@ def peak_bytes(device: str) -> int:
     high_water = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert high_water is not None
     return 1024 * int(high_water[1])
-
-
-def _frame(size: int) -> FrameBatch:
-    """One frame of noise, seen from the front."""
-    random = torch.Generator().manual_seed(0)
-    return FrameBatch(
-        image=2 * torch.rand(1, 3, size, size, generator=random) - 1,
-        parts=torch.ones(1, 1, size, size, dtype=torch.uint8),
-        camera=camera.label(camera.orbit(0.0, 0.0), camera.intrinsics()).unsqueeze(0),
-        landmarks=torch.full((1, 68, 2), 0.5),
-        expression=torch.zeros(1, 52),
-        identity=torch.zeros(1, 1),
-    )

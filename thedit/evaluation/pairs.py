@@ -24,6 +24,7 @@ from thedit.evaluation.protocols import Protocol
 from thedit.files import atomic
 from thedit.metrics import tables
 from thedit.shards.store import FrameStore
+from thedit.spacing import evenly
 
 
 def write(config: Config, name: str) -> Path:
@@ -180,8 +181,7 @@ def _listed(path: Path, clips: list[str]) -> list[tuple[str, str]]:
 
 def _spread(rows: np.ndarray, number: int) -> list[int]:
     """At most ``number`` of ``rows``, evenly spread, the first and the last among them."""
-    steps = np.linspace(0, len(rows) - 1, min(number, len(rows))).round().astype(int)
-    return [int(row) for row in rows[steps]]
+    return [int(row) for row in rows[evenly(len(rows), number)]]
 
 
 def _person(clip: str) -> str:

@@ -19,6 +19,7 @@ from thedit.evaluation import preview
 from thedit.files import atomic, sha256
 from thedit.methods.base import Method
 from thedit.methods.external import External
+from thedit.pixels import to_uint8
 from thedit.shards.store import FrameStore
 
 COLUMNS = ["method", "protocol", "pair", "frame", "status", "reason", "seconds", "sha256"]
@@ -58,11 +59,6 @@ def moves_camera(pairs: pd.DataFrame, store: FrameStore) -> bool:
     """Whether any frame is to be seen from elsewhere than its driving frame."""
     wanted = np.stack(pairs["camera"].to_list())
     return not np.allclose(wanted, store.column("camera")[pairs["driver_row"].to_numpy()], atol=1e-5)
-
-
-def to_uint8(picture: Tensor) -> np.ndarray:
-    """A picture (3, S, S) in [-1, 1] as uint8 (S, S, 3); values outside are clipped."""
-    return picture.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).cpu().numpy()
 
 
 class Frame(NamedTuple):

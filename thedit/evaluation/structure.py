@@ -30,6 +30,7 @@ from thedit.methods.base import Method
 from thedit.methods.planedict import PlaneDict
 from thedit.metrics import statistics, tables
 from thedit.shards.store import FrameStore
+from thedit.spacing import evenly
 
 FRAMES_PER_CLIP = 3  # whose depth and correspondence are measured; probes read all frames
 SURFACE_POINTS = 1000  # of the face, searched and searched among
@@ -85,7 +86,7 @@ def structure(
     chosen = [
         int(row)
         for _, group in index.groupby(["person", "clip"])
-        for row in group.index[np.linspace(0, len(group) - 1, min(FRAMES_PER_CLIP, len(group))).round().astype(int)]
+        for row in group.index[evenly(len(group), FRAMES_PER_CLIP)]
     ]
     points = face_points(heads)
     made = [prepare(method, frames, labels, heads, points, row) for row in tqdm(chosen, desc="planes", unit="frame")]
@@ -106,7 +107,7 @@ def face_points(heads: Assets) -> Tensor:
     place = heads.mean[skin]
     low, high = marks[:, 1].min(), marks[:, 1].max() + 0.1
     face = skin[(place[:, 2] > marks[:, 2].min()) & (place[:, 1] > low) & (place[:, 1] < high)]
-    return face[torch.linspace(0, len(face) - 1, min(SURFACE_POINTS, len(face))).round().long()]
+    return face[evenly(len(face), SURFACE_POINTS)]
 
 
 @torch.inference_mode()

@@ -8,6 +8,7 @@ from torch import Tensor
 from thedit import camera
 from thedit.fitting.model import LandmarkModel, landmark_model
 from thedit.fitting.solver import Problem, Solution, pose_from_weak_perspective, project, solve, upright
+from thedit.spacing import evenly
 
 KEYFRAMES = 24
 
@@ -41,8 +42,8 @@ def fit_clip(
     rows, problem, start, scale = _prepare(model, landmarks, intrinsics)
     problem = replace(problem, group=torch.zeros_like(rows))
     if identity is None:
-        count = min(KEYFRAMES, len(rows))
-        keys = torch.linspace(0, max(len(rows) - 1, 0), count).round().long()
+        keys = torch.from_numpy(evenly(len(rows), KEYFRAMES))
+        count = len(keys)
         first = replace(start.frames(keys), identity=start.identity[:1])
         together = replace(problem[keys], whitening=model.whitening(max(count, 1)))
         fitted = solve(together, first, fit_identity=True)

@@ -1,4 +1,4 @@
-"""Whether a method keeps to the interface: made-up frames, and a check that a new method's test calls."""
+"""Whether a method keeps to the interface: a check that a new method's test calls."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,12 +8,10 @@ from torch import Tensor
 
 from thedit import camera
 from thedit.errors import UserError
-from thedit.heads.assets import LABELS
 from thedit.methods import registry
 from thedit.methods.base import Method
 from thedit.methods.external import External
-from thedit.shards.batch import PARTS, FrameBatch, TrainBatch
-from thedit.shards.surface import Surface
+from thedit.shards.synthetic import frames, pairs
 
 
 def check(name: str, preset: str = "tiny", size: int = 64) -> list[str]:
@@ -35,56 +33,6 @@ def check(name: str, preset: str = "tiny", size: int = 64) -> list[str]:
         )
     found = [_check_losses(name, method, size)] if spec.trained else []
     return [*found, *_check_pictures(name, method.eval(), size)]
-
-
-def frames(count: int, size: int, seed: int = 0, person: int = 0) -> FrameBatch:
-    """``count`` made-up frames of one person: a face-like blob that turns and opens its mouth, with labels to match."""
-    random = torch.Generator().manual_seed(seed)
-    yaw, pitch, mouth = torch.rand(3, count, 1, 1, generator=random)
-    steps = (torch.arange(size) + 0.5) / size * 2 - 1
-    v, u = torch.meshgrid(steps, steps, indexing="ij")
-    u, v = u - 0.4 * (yaw - 0.5), v - 0.4 * (pitch - 0.5)  # (count, size, size)
-    face = torch.sigmoid(24 * (0.55 - (u.square() + v.square() / 1.4).sqrt()))
-    left, right = (torch.exp(-((u - side).square() + (v + 0.15).square()) / 0.01) for side in (-0.2, 0.2))
-    lips = torch.exp(-(u.square() / 0.03 + (v - 0.3).square() / (0.002 + 0.03 * mouth)))
-    shares = torch.stack([1 - face, face * (1 - left - right - lips), face * lips], dim=1)  # (count, 3, size, size)
-    colours = torch.rand(3, 3, generator=torch.Generator().manual_seed(person))  # background, skin, lips
-    image = torch.einsum("bphw,pc->bchw", shares, colours).clamp(0, 1) * 2 - 1
-    parts = torch.where(lips > 0.5, PARTS["mouth"], torch.where(face > 0.5, PARTS["face"], PARTS["outside"]))
-    pose = camera.orbit(40 * (yaw.flatten() - 0.5), 40 * (pitch.flatten() - 0.5))
-    expression = torch.zeros(count, 52)
-    expression[:, 0] = mouth.flatten()
-    labels = camera.label(pose, camera.intrinsics())
-    return FrameBatch(
-        image=image.contiguous(),
-        parts=parts.to(torch.uint8).unsqueeze(1),
-        camera=labels,
-        landmarks=torch.full((count, 68, 2), 0.5),
-        expression=expression,
-        identity=torch.zeros(count, 8),
-        surface=_surface(face[:, ::4, ::4] > 0.5, labels, expression),
-    )
-
-
-def _surface(head: Tensor, labels: Tensor, expression: Tensor) -> Surface:
-    """Cells (B, G, G) of a head that is all hair: a flat piece of it at the camera's usual distance."""
-    return Surface(
-        label=torch.where(head, LABELS["hair"], LABELS["background"]).to(torch.uint8),
-        triangle=torch.full_like(head, -1, dtype=torch.int32),
-        weights=torch.zeros(*head.shape, 2),
-        distance=torch.where(head, camera.RADIUS, 0.0),
-        camera=labels,
-        expression=expression,
-        identity=torch.zeros(len(head), 8),
-        mirrored=torch.zeros(len(head), dtype=torch.bool),
-    )
-
-
-def pairs(count: int, size: int, seed: int = 0) -> TrainBatch:
-    """``count`` made-up training pairs of one person, and frames of somebody else."""
-    both = frames(2 * count, size, seed)
-    target = both[count:]
-    return TrainBatch(both[:count], target, frames(count, size, seed + 1, person=1), driver=target)
 
 
 def _check_losses(name: str, method: Method, size: int) -> str:

@@ -30,6 +30,7 @@ from torch import Tensor
 
 from thedit.errors import UserError
 from thedit.methods.base import Method
+from thedit.pixels import to_uint8
 from thedit.processes import die_with_parent
 from thedit.shards.batch import FrameBatch
 
@@ -165,7 +166,7 @@ def write_exchange(folder: Path, source: FrameBatch, driving: FrameBatch, camera
         (folder / "source.png", source.image[0]),
         *((folder / "driving" / f"{number:04d}.png", image) for number, image in enumerate(driving.image)),
     ]:
-        pixels = ((image.cpu() + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()  # (S, S, 3)
+        pixels = to_uint8(image)  # (S, S, 3)
         cv2.imwrite(str(path), cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
     cameras = {"source": source.camera[0].tolist(), "driving": camera.tolist()}
     (folder / "cameras.json").write_text(json.dumps(cameras))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -9,13 +10,14 @@ from torch import Tensor
 from thedit import camera
 from thedit.files import atomic
 from thedit.methods.base import Method
+from thedit.pixels import to_uint8
 from thedit.shards.batch import TrainBatch
 
 YAWS = (-35.0, 0.0, 35.0)
 
 
 @torch.no_grad()
-def preview(method: Method, batch: TrainBatch) -> Tensor:
+def preview(method: Method, batch: TrainBatch) -> np.ndarray:
     """A grid of pictures, uint8 (height, width, 3), a column a pair.
 
     Rows: source, driver of the same person, prediction, driver of another person, prediction; then, if the method has
@@ -28,13 +30,13 @@ def preview(method: Method, batch: TrainBatch) -> Tensor:
         for yaw in YAWS:
             rows.append(method.drive(code, batch.other, _turned(batch.source.camera, yaw)))
     grid = torch.cat([torch.cat(list(row.float().cpu()), dim=2) for row in rows], dim=1)  # (3, rows * S, B * S)
-    return (127.5 * (grid.clamp(-1, 1) + 1)).round().byte().permute(1, 2, 0)
+    return to_uint8(grid)
 
 
-def save(path: Path, grid: Tensor) -> None:
+def save(path: Path, grid: np.ndarray) -> None:
     """Write a grid (height, width, 3) of uint8 as a picture."""
     with atomic(path) as temporary:
-        Image.fromarray(grid.numpy()).save(temporary)
+        Image.fromarray(grid).save(temporary)
 
 
 def _turned(labels: Tensor, yaw: float) -> Tensor:

@@ -16,6 +16,7 @@ from thedit.config import Preprocess
 from thedit.faces.registry import find
 from thedit.fitting import Fit, fit_clip
 from thedit.fitting.model import landmark_model
+from thedit.spacing import evenly
 from thedit.video import crop
 from thedit.video.smooth import smooth_poses
 
@@ -69,7 +70,7 @@ def fit(
     if head is not None:
         sides, boxes, identity = np.full(len(frames), head.side), np.tile(head.box, (len(frames), 1)), head.identity
     else:
-        some = torch.linspace(0, len(frames) - 1, min(FIRST_FRAMES, len(frames))).round().long()
+        some = torch.from_numpy(evenly(len(frames), FIRST_FRAMES))
         guess = 2 * float(np.median(np.ptp(pose_landmarks, axis=1).max(1)))
         first = fit_clip(points[some], camera.intrinsics(camera.FOCAL * guess / scale, centre), model=model)
         identity = first.identity[0]
