@@ -14,7 +14,6 @@ from thedit.heads import motion, people, scene
 from thedit.heads.renderer import Renderer
 from thedit.kernels.render import Decoder, render
 from thedit.methods.base import Method
-from thedit.methods.check import frames
 from thedit.methods.fomm import Fomm
 from thedit.methods.geometry import Geometry
 from thedit.methods.lia import Lia
@@ -22,6 +21,7 @@ from thedit.methods.planedict import PlaneDict
 from thedit.methods.warp import grid, places, warp
 from thedit.shards.correspondence import Head, correspond
 from thedit.shards.surface import look
+from thedit.shards.synthetic import frames
 
 RADIUS, FAR = 0.2, 3.3
 

@@ -75,7 +75,7 @@ def test_without_motion_the_driver_changes_nothing():
     pictures = []
     for motion in (codes.motion, codes.motion + 1):
         torch.manual_seed(0)
-        _, made = method._forward(codes, frames(2, SIZE).camera, motion, frames(2, SIZE).camera, 0)
+        _, made = method._forward(codes, frames(2, SIZE), motion, frames(2, SIZE).camera, 0)
         pictures.append(made.full)
     assert torch.equal(*pictures)
 
