@@ -1,6 +1,7 @@
 """planedict-dense: each part by itself, what its losses want, and what it makes of one, two and larger pictures."""
 
 import functools
+import json
 from dataclasses import replace
 
 import pytest
@@ -356,6 +357,20 @@ def test_streaming_is_driving(compiled, monkeypatch):
     picture = Stream(method, taken, compiled=compiled)(driving, driving.camera)
     wanted = method.drive(method.encode(taken), driving, driving.camera)
     torch.testing.assert_close(picture, wanted, atol=1e-3, rtol=1e-3)
+
+
+def test_a_file_of_weights_builds_it_again(tmp_path):
+    view.landmark_model.cache_clear()  # as in a new process, where the file is the first to ask for it
+    method = build().eval()
+    options = json.dumps(method.built())
+    facts = {"method": "planedict-dense", "preset": "tiny", "size": str(SIZE), "options": options}
+    checkpoint.export(tmp_path / "w.safetensors", method, {**facts, "landmarks": "annyheads", "pose": "annyheads"})
+    again, settings = trained.load(tmp_path / "w.safetensors")
+    assert settings.size == SIZE
+    taken, driving = frames(1, SIZE), frames(1, SIZE, seed=2)
+    with torch.no_grad():
+        pictures = [one.cpu().drive(one.encode(taken), driving, driving.camera) for one in (method, again)]
+    assert torch.equal(*pictures)
 
 
 def weights(path, name, method):

@@ -49,7 +49,8 @@ class Unposed(nn.Module):
     def __init__(self, size: int):
         super().__init__()
         self.size = size
-        points, normals = _smooth_face(size)
+        with torch.device("cpu"):  # a method may be built without memory, its landmarks are shared
+            points, normals = _smooth_face(size)
         self.register_buffer("points", points, persistent=False)  # (size * size, 3), row by row from the upper left
         self.register_buffer("normals", normals, persistent=False)
 
@@ -75,7 +76,7 @@ def _smooth_face(size: int) -> tuple[Tensor, Tensor]:
     """World points and unit normals (size * size, 3)."""
     marks = landmark_model("annyheads").mean
     solution = torch.linalg.lstsq(_terms(marks[:, 0], marks[:, 1]), marks[:, 2:]).solution[:, 0]
-    steps = (torch.arange(size, dtype=torch.float64, device="cpu") + 0.5) / size
+    steps = (torch.arange(size, dtype=torch.float64) + 0.5) / size
     left, top, side = FRONT
     y, x = torch.meshgrid(top - side * steps, left + side * steps, indexing="ij")
     _, b, c, d = solution
