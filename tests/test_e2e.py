@@ -79,7 +79,7 @@ def test_the_weights_of_the_run_animate_a_picture_with_a_video(settings, tmp_pat
 
 
 def test_the_report_holds_every_figure_and_needs_no_network(settings):
-    page = (layout.run(settings) / "report.html").read_text()
+    page = (layout.run(settings) / "workflow.html").read_text()
     for figure in (layout.run(settings) / "figures").iterdir():
         assert str(figure) in page
     for tag in ('<script src="http', '<link href="http', '@import url("http', '<link rel="stylesheet"'):

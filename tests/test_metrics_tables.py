@@ -132,9 +132,8 @@ def test_scores_and_aggregates_follow_their_schemas(tmp_path):
     assert pick(table, "psnr", "target").n == 12
     assert 20 < pick(table, "psnr", "target").value < 40
     assert pick(table, "frechet", "driver").n == pick(table, "frechet", "driver").n_reference == 12
-    text = readable(table, {"self": {"one": "", "flat": "no camera control"}})
-    assert "psnr" in text
-    assert text.count("no camera control") == text.count("↑") + text.count("↓") > 0  # in every row
+    text = readable(table)
+    assert "PSNR" in text and max(map(len, text.splitlines())) <= 80
 
 
 def test_two_runs_give_the_same_bytes_and_the_order_of_rows_does_not_matter(tmp_path):
@@ -176,8 +175,7 @@ def test_identical_frames_are_counted_apart_and_hide_no_mean(tmp_path):
     assert psnr["value"].item() == pytest.approx(others.mean()) and np.isfinite(psnr["ci_high"].item())
     assert psnr["n"].item() == len(others)
     assert (alike["value"].item(), alike["n"].item()) == (0.25, len(others) + len(first))
-    shown = next(line for line in readable(table).splitlines() if "psnr" in line and " target " in line)
-    assert shown.endswith(f", {len(first)} identical")
+    assert f"{len(first)} identical" in readable(table)
     rows.loc[chosen, "value"] = np.inf  # all are: the mean hides nothing
     table = aggregate.metrics(aggregate.frames(rows), aggregate.distances(rows), 100, 0)
     assert table.loc[(table["metric"] == "psnr") & (table["variant"] == "target"), "value"].item() == np.inf

@@ -56,7 +56,7 @@ def test_perfect_measurements_are_perfectly_valid_and_noise_costs(tmp_path):
 
 
 def test_the_plot_shows_what_the_table_says():
-    from thedit.figures.validity import BINS, draw
+    from thedit.report.figures.validity import BINS, draw
 
     table = validity(sample(0.3), SUITE)
     pose, identity, expression = draw(table).axes

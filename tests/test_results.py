@@ -16,14 +16,14 @@ from safetensors import safe_open
 from tests.test_metrics_tables import protocol, scores
 from thedit import config, config_text, layout, pretrained
 from thedit.errors import UserError
-from thedit.figures import run as figures
-from thedit.figures.readme import marks
 from thedit.files import sha256
 from thedit.methods import registry, trained
 from thedit.metrics import aggregate, tables
+from thedit.metrics.questions import SHOWN
 from thedit.metrics.scale import DIFFERENT, SAME
-from thedit.metrics.text import SHOWN
-from thedit.results import derive, pages, record, reference
+from thedit.report import artefacts, comparison, derive, pages, reference
+from thedit.report.figures import run as figures
+from thedit.report.readme import marks
 from thedit.training.checkpoint import export
 
 DEFAULT = Path("data/pretrained") / pretrained.NAME
@@ -77,7 +77,7 @@ def write_record(made, folder, noise):
     (run / "provenance.json").write_text(json.dumps(known | {"weights": {made.methods[0]: facts}}))
     config_text.write(made, run / "config.yaml")
     pd.DataFrame([{"method": "planedict", "reason": "", "training_hours": 4.0, "parameters": 27e6}]).reindex(
-        columns=["method", "reason", *reference.table.COST]
+        columns=["method", "reason", *comparison.COST]
     ).to_parquet(run / "cost.parquet")
     moved = protocol().assign(protocol="side-views", yaw=[0.0, 15.0, -45.0, 45.0] * 3, pitch=0.0)
     moved.to_parquet(layout.pairs(made, "side-views").with_suffix(".parquet"))
@@ -141,15 +141,24 @@ def test_the_tables_carry_the_provenance_of_the_record(project):
 def test_the_readme_shows_longer_runs_beside_the_main_one(project):
     text = Path("README.md").read_text()
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
-    assert "| metric | planedict | planedict (reference-long) | lia | copy-source |" in text
+    methods = re.findall(r"^\| ([a-z][a-z-]+(?: \([a-z-]+\))?) \|", text, re.MULTILINE)
+    assert methods == [
+        "method",
+        "planedict",
+        "planedict (reference-long)",
+        "lia",
+        "copy-source",
+        "copy-source (reference-long)",
+    ]
     assert "reference-1" not in text  # a repetition is no other method
-    assert "cross, mean of 2 seeds, lowest … highest" in Path("results/reference/tables.md").read_text()
+    whole = Path("results/reference/tables.md").read_text()
+    assert "cross, mean of 2 seeds, lowest to highest: is it the same person?" in whole
     assert "seeds" not in Path("results/reference-long/tables.md").read_text()
-    assert "| planedict | reference | 40,000 | 4.00 | an abacus |" in text
-    assert "–<br><sub>no camera control</sub> |" in text
+    assert "| planedict | 40,000 | 4.00 | an abacus |" in whole
+    assert "–<br><sub>no camera control</sub> |" in whole
     row = tables.read("results/reference-long/metrics.parquet", tables.METRICS).set_index(pages.ROW)
-    value = row.loc[("cross", "planedict", "psnr", "target-parts"), "value"]
-    assert f"{value:.3g}<br>" in text
+    value = row.loc[("cross", "planedict", "csim", "source-rescaled"), "value"]
+    assert f"{value:.3g}" in text
 
 
 def test_seeds_show_what_was_seen(project):
@@ -262,9 +271,9 @@ def test_a_long_log_is_thinned_to_means(tmp_path, monkeypatch):
     steps = np.arange(1, 2001)
     log = pd.DataFrame({"step": steps, "images": 4 * steps, "total": steps / 2, "l1": np.where(steps % 2, 1.0, np.nan)})
     log.to_parquet(folder / "log.parquet")
-    table = record._training(made)
+    table = artefacts._training(made)
     total = table[table["loss"] == "total"]
-    assert len(total) == record.POINTS and total["images"].iloc[-1] == 8000
+    assert len(total) == artefacts.POINTS and total["images"].iloc[-1] == 8000
     assert total["value"].iloc[0] == pytest.approx(np.mean([0.5, 1.0, 1.5, 2.0]))
     assert set(table.loc[table["loss"] == "l1", "value"]) == {1.0}
 
@@ -291,9 +300,19 @@ class TestCommitted:
             made = tmp_path / "results" / folder.name / f"{name}.parquet"
             assert made.read_bytes() == (folder / f"{name}.parquet").read_bytes(), name
 
-    def test_the_pictures_of_the_readme_follow_from_the_record(self, tmp_path, monkeypatch):
-        shown = set(re.findall(r"\((results/(reference[^/]*)/figures/[^)]*)\)", (ROOT / "README.md").read_text()))
-        assert shown
+    def test_pictures_that_a_page_shows_follow_from_the_artefacts(self, tmp_path, monkeypatch):
+        pages_of = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+        found = {
+            match
+            for page in pages_of
+            for match in re.findall(r"(results/(reference[^/]*)/figures/[^)]*)\)", page.read_text())
+        }
+        shown = {
+            (figure, run)
+            for figure, run in found
+            if (ROOT / f"results/{run}/pictures/{Path(figure).name}.parquet").is_file()
+        }
+        assert shown and all((ROOT / figure).is_file() for figure, _ in found)
         monkeypatch.chdir(tmp_path)
         for run in {run for _, run in shown}:
             copied = shutil.copytree(ROOT / "results" / run / "pictures", tmp_path / "results" / run / "pictures")
@@ -319,7 +338,7 @@ class TestCommitted:
     def test_the_weights_that_are_given_away_are_those_that_were_scored(self, run, method):
         with safe_open(ROOT / f"data/pretrained/{method}-small.safetensors", framework="pt") as file:
             source = file.metadata()["source_sha256"]
-        assert source == record.provenance_of(ROOT / "results" / run)["weights"][method]["sha256"]
+        assert source == artefacts.provenance_of(ROOT / "results" / run)["weights"][method]["sha256"]
 
     @pytest.mark.parametrize("run, method", GIVEN_AWAY)
     def test_they_name_the_networks_that_labelled_their_data(self, run, method):

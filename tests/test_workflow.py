@@ -149,7 +149,7 @@ def test_one_option_reruns_what_depends_on_it(project, change, expected):
 @pytest.mark.parametrize(
     ("module", "expected"),
     [
-        ("thedit/figures/__init__.py", {"figures": 1}),
+        ("thedit/report/figures/__init__.py", {"figures": 1}),
         ("thedit/evaluation/protocols.py", EVALUATION),
         ("thedit/methods/bounds.py", {"cost": 1, **TWO}),
         ("thedit/methods/fomm/__init__.py", {"train": 1, "cost": 1, **TWO}),

@@ -31,11 +31,16 @@ def main() -> None:
     """Entry point: a user's mistake ends in one sentence and status 2, never in a traceback."""
     try:
         follow()
-        for stage in pkgutil.iter_modules(__path__):
-            importlib.import_module(f"thedit.cli.{stage.name}").register(app)
+        load_commands()
         app()
     except Exception as error:
         if (told := sentence(error)) is None:
             raise
         print(f"thedit: {told}", file=sys.stderr)
         sys.exit(2)
+
+
+def load_commands() -> None:
+    """Let every module of this folder add its commands to `app`."""
+    for stage in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"thedit.cli.{stage.name}").register(app)

@@ -40,9 +40,9 @@ def aggregate(config: ConfigFile) -> None:
     from thedit import layout
     from thedit.config import load
     from thedit.locks import reading
-    from thedit.results import derive, record
+    from thedit.report import artefacts, derive
 
     settings = reading(load(config))
-    record.write(settings)
+    artefacts.write(settings)
     derive.write(settings)
     typer.echo(f"{layout.run(settings)}: frames, metrics, comparisons, views")

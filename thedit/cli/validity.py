@@ -18,9 +18,9 @@ def validity(config: ConfigFile) -> None:
     from thedit import layout
     from thedit.config import load
     from thedit.evaluation.score import validate
-    from thedit.figures import style
-    from thedit.figures import validity as chart
     from thedit.locks import reading
+    from thedit.report.figures import style
+    from thedit.report.figures import validity as chart
 
     settings = reading(load(config))
     folder = layout.run(settings)

@@ -14,6 +14,7 @@ from thedit.errors import UserError
 from thedit.files import tidy
 from thedit.evaluation import protocols
 from thedit.methods import registry
+from thedit.metrics.questions import QUESTIONS
 from thedit.video import spec as dataset
 
 ENVIRONMENT = "../../environment.yml"
@@ -76,7 +77,7 @@ wildcard_constraints:
 
 def get_final_output():
     """Everything that a finished run consists of."""
-    wanted = [*rules.preprocess.output, *rules.aggregate.output, *rules.figures.output]
+    wanted = [*rules.preprocess.output, *rules.aggregate.output, *rules.figures.output, *rules.page.output]
     if settings.metrics.validity:
         wanted += [*rules.preprocess_check.output, *rules.validity.output]
     return wanted + [f"{RUN}/structure/{name}.parquet" for name in settings.metrics.structure]
@@ -116,9 +117,9 @@ def all_weights():
     return [f"{RUN}/methods/{name}/weights.safetensors" for name in settings.methods if specs[name].trained]
 
 
-def figure(name, label, category="Figures"):
-    """A picture of the run that the report shows with the caption report/<name without suffix>.rst."""
-    caption = f"../report/{Path(name).stem}.rst"
+def figure(name, label, category="Figures", caption=None):
+    """A picture of the run that Snakemake's report shows with the caption report/<caption or stem of the name>.rst."""
+    caption = f"../report/{caption or Path(name).stem}.rst"
     return report(
         f"{RUN}/figures/{name}",
         caption=caption,

@@ -106,7 +106,7 @@ rule aggregate:
     params:
         config=CONFIG,
         options=digest([settings.metrics.model_dump(exclude={"validity", "structure"}), settings.seed]),
-        code=code("thedit.results.record", "thedit.results.derive"),
+        code=code("thedit.report.artefacts", "thedit.report.derive"),
     shell:
         "exec thedit aggregate --config {params.config} > {log} 2>&1"
 
@@ -156,7 +156,7 @@ rule validity:
     params:
         config=CONFIG,
         options=digest([settings.metrics.suite, settings.metrics.backends]),
-        code=code("thedit.evaluation.score", "thedit.figures.validity"),
+        code=code("thedit.evaluation.score", "thedit.report.figures.validity"),
     shell:
         "exec thedit validity --config {params.config} 2> >(tee {log} >&2)"
 

@@ -10,14 +10,16 @@ rule figures:
         weights=all_weights(),
     output:
         directory(f"{RUN}/pictures"),
-        figure("table.html", "comparison table", category="Results"),
-        figure("comparison.png", "comparison as a chart", category="Results"),
+        [
+            figure(f"comparison_{question}.png", f"comparison: {question}", "Results", "comparison")
+            for question in QUESTIONS
+        ],
         figure("views.png", "quality by the camera's yaw", category="Results"),
         figure("methods.png", "all methods on the same frames"),
         figure("cross_identity.png", "cross-identity reenactment"),
-        figure("cross_identity.gif", "cross-identity reenactment, animated"),
+        figure("cross_identity.webp", "cross-identity reenactment, animated"),
         figure("multiview.png", "multi-view synthesis"),
-        figure("multiview.gif", "multi-view synthesis, animated"),
+        figure("multiview.webp", "multi-view synthesis, animated"),
         figure("plane_bases.png", "plane bases"),
         figure("training.png", "training", category="Training"),
     log:
@@ -39,9 +41,32 @@ rule figures:
         "exec thedit figures --config {params.config} 2> >(tee {log} >&2)"
 
 
-# The whole run, not a part of it that somebody asked for.
+rule page:
+    input:
+        rules.figures.output,
+        metrics=rules.aggregate.output.metrics,
+    output:
+        f"{RUN}/report.html",
+    log:
+        f"logs/page/{settings.run}.log",
+    benchmark:
+        f"logs/page/{settings.run}.benchmark.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 2
+    resources:
+        gpu=GPU,
+    params:
+        config=CONFIG,
+        options=digest([settings.methods, settings.evaluation.protocols]),
+        code=code("thedit.report.page"),
+    shell:
+        "exec thedit report --config {params.config} 2> >(tee {log} >&2)"
+
+
+# How each file was made, by Snakemake itself. The whole run, not a part of it that somebody asked for.
 onsuccess:
     if all(Path(path).exists() for path in get_final_output()):
         shell(
-            f"{sys.executable} -m snakemake --cores 1 --report {RUN}/report.html --configfile {RUN}/config.yaml --quiet"
+            f"{sys.executable} -m snakemake --cores 1 --report {RUN}/workflow.html --configfile {RUN}/config.yaml --quiet"
         )
