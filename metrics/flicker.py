@@ -27,13 +27,14 @@ def motion(before: np.ndarray, now: np.ndarray) -> Motion:
 
     Dense inverse search (Kroeger et al., ECCV 2016), forwards and backwards; known is where both agree.
     """
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     old, new = (cv2.cvtColor(one, cv2.COLOR_RGB2GRAY) for one in (before, now))
-    back, forth = search.calc(new, old, None), search.calc(old, new, None)  # (H, W, 2)
     height, width = new.shape
+    nothing = np.zeros((height, width, 2), np.float32)
+    back, forth = search.calc(new, old, nothing.copy()), search.calc(old, new, nothing.copy())
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     place = back + np.stack([columns, rows], axis=-1)
-    there = cv2.remap(forth, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    there = _looked_up(forth, place)
     gap = np.square(back + there).sum(-1)
     agree = gap < FORWARD_BACKWARD * (np.square(back).sum(-1) + np.square(there).sum(-1)) + SLACK
     inside = ((place >= 0) & (place <= (width - 1, height - 1))).all(-1)
@@ -51,5 +52,11 @@ def warping_error(before: np.ndarray, now: np.ndarray, moved: Motion) -> float:
         )
     if not moved.known.any():
         return float("nan")
-    carried = cv2.remap(before.astype(np.float32), moved.place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    carried = _looked_up(before.astype(np.float32), moved.place)
     return float(np.abs(carried - now)[moved.known].mean(dtype=np.float64))
+
+
+def _looked_up(values: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Values (H, W, C), float32, at places (H, W, 2) between the pixels; beyond the border its own are repeated."""
+    across, down = (np.ascontiguousarray(place[..., axis]) for axis in (0, 1))
+    return cv2.remap(values, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

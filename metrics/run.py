@@ -86,16 +86,33 @@ def _pair_rows(
     labels: dict[str, str],
 ) -> Iterator[dict[str, Any]]:
     """The rows of one pair."""
-    drivers = [frames.picture(row) for row in group["driver_row"]]
-    targets, regions = _targets(group, drivers, frames, truth)
     predictions = [
         _prediction(folder / f"{row.frame:04d}.png", row.sha256) if row.status == "ok" else None
         for row in group.itertuples()
     ]
+    reasons = [f"{row.status}: {row.reason}" if row.status != "ok" else "" for row in group.itertuples()]
+    pair = pair_of(group, predictions, reasons, frames, truth)
+    first = group.iloc[0]
+    constant = {**labels, "split": frames.index["split"].iloc[int(first["source_row"])], "pair": first["pair"]}
+    constant |= {"source_id": first["source_id"], "driver_id": first["driver_id"]}
+    digests = ["" if target is None else pixel_sha256(target) for target in pair.targets]
+    return rows(pair, measurer, constant, group["sha256"].to_list(), digests)
+
+
+def pair_of(
+    group: pd.DataFrame,
+    predictions: Sequence[np.ndarray | None],
+    reasons: Sequence[str],
+    frames: Frames,
+    truth: Truth | None,
+) -> Pair:
+    """What was made of the rows ``group`` of one pair, with all that it is scored against."""
+    drivers = [frames.picture(row) for row in group["driver_row"]]
+    targets, regions = _targets(group, drivers, frames, truth)
     source_row = int(group["source_row"].iloc[0])
-    pair = Pair(
+    return Pair(
         predictions=predictions,
-        reasons=[f"{row.status}: {row.reason}" if row.status != "ok" else "" for row in group.itertuples()],
+        reasons=reasons,
         drivers=drivers,
         targets=targets,
         source=frames.picture(source_row),
@@ -104,11 +121,6 @@ def _pair_rows(
         driving=torch.from_numpy(frames.column("camera")[group["driver_row"].to_numpy()]).float(),
         regions=regions,
     )
-    first = group.iloc[0]
-    constant = {**labels, "split": frames.index["split"].iloc[source_row], "pair": first["pair"]}
-    constant |= {"source_id": first["source_id"], "driver_id": first["driver_id"]}
-    digests = ["" if target is None else pixel_sha256(target) for target in targets]
-    return rows(pair, measurer, constant, group["sha256"].to_list(), digests)
 
 
 def _targets(

@@ -35,14 +35,16 @@ def followed(
         if len(others) < len(predictions):
             continue
         why = [
-            reason(pair, frame, ours.found, theirs.found, "driver" if suffix else "true picture")
-            for frame, (ours, theirs) in enumerate(zip(predictions, others))
+            reason(pair, frame, made.found, true.found, "driver" if suffix else "true picture")
+            for frame, (made, true) in enumerate(zip(predictions, others))
         ]
-        opened = [tracking.openings(_stack([one.tracked for one in group])) for group in (predictions, others)]
-        yield from _curves("", tracking.STILL, suite.tracking, suffix, *opened, why)
+        ours, theirs = (tracking.openings(_stack([one.tracked for one in group])) for group in (predictions, others))
+        yield from _curves("", tracking.STILL, suite.tracking, suffix, ours, theirs, why)
         if suite.blendshapes is not None:
-            looking = [tracking.gaze(_stack([one.blendshapes for one in group])) for group in (predictions, others)]
-            yield from _curves("gaze-", tracking.STILL_GAZE, suite.blendshapes, suffix, *looking, why)
+            ours, theirs = (
+                tracking.gaze(_stack([one.blendshapes for one in group])) for group in (predictions, others)
+            )
+            yield from _curves("gaze-", tracking.STILL_GAZE, suite.blendshapes, suffix, ours, theirs, why)
 
 
 def _curves(
@@ -76,14 +78,14 @@ def flicker(pair: Pair) -> Iterator[Value]:
     if _holds_still(pair):
         return
     both = zip(pairwise(pair.targets), pairwise(pair.predictions))
-    for frame, (truth, made) in enumerate(both, start=1):
-        if any(picture is None for picture in truth):
+    for frame, ((before, now), (first, second)) in enumerate(both, start=1):
+        if before is None or now is None:
             continue
-        moved = motion(*truth)
-        own = warping_error(*truth, moved)
-        value = np.nan if any(picture is None for picture in made) else warping_error(*made, moved)
+        moved = motion(before, now)
+        value = np.nan if first is None or second is None else warping_error(first, second, moved)
         why = pair.reasons[frame] or pair.reasons[frame - 1]
-        for variant, one in {"warping-error": value, "warping-excess": value - own}.items():
+        excess = value - warping_error(before, now, moved)
+        for variant, one in {"warping-error": value, "warping-excess": excess}.items():
             yield Value(frame, FLICKER, variant, "", "", one, why)
 
 

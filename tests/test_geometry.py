@@ -14,6 +14,7 @@ from thedit.heads import motion, people, scene
 from thedit.heads.renderer import Renderer
 from thedit.kernels.render import Decoder, render
 from thedit.methods.base import Method
+from thedit.methods.dense import DensePlaneDict
 from thedit.methods.fomm import Fomm
 from thedit.methods.geometry import Geometry
 from thedit.methods.lia import Lia
@@ -70,6 +71,15 @@ def test_places_are_where_a_warp_looks():
     ramp = ((grid(16, 16, flow) + 1) / 2).movedim(-1, 0)[None]  # each pixel holds its own place
     inside = ((places(flow) > 0.04) & (places(flow) < 0.96)).all(-1)
     torch.testing.assert_close(warp(ramp, flow).movedim(1, -1)[inside], places(flow)[inside], atol=1e-5, rtol=0)
+
+
+def test_planedict_dense_tells_both():
+    torch.manual_seed(0)
+    method = DensePlaneDict("tiny", 64).eval().requires_grad_(False)
+    batch = frames(2, 64)
+    told = method.geometry(method.encode(batch), batch, batch.camera)
+    assert told.place.shape[0] == 2 and told.place.shape[1:3] == told.distance.shape[1:] and told.place.shape[3] == 2
+    assert told.place.isfinite().all() and told.distance.isfinite().all()
 
 
 @pytest.mark.parametrize("method", [Fomm, Lia])

@@ -80,7 +80,7 @@ class TrueLabels:
     def _clip(self, person: str, clip: str) -> pd.DataFrame:
         path = self._data / "truth" / person / f"{clip}.parquet"
         if path not in self._clips:
-            table = parquet.read(path, ["frame", "camera", "expression", "identity"]).set_index("frame")
+            table = parquet.read(path, ["frame", "camera", "expression", "identity", "landmarks"]).set_index("frame")
             self._clips[path] = table.map(lambda cell: torch.tensor(cell, dtype=torch.float32))
         return self._clips[path]
 
@@ -114,12 +114,14 @@ class TruePictures:
         assert rendered.mask is not None
         return TrueFrames(list(rendered.image), list(~np.isin(rendered.mask, NO_HEAD)))
 
-    def render(self, rows: pd.DataFrame) -> Rendered:
-        """True pictures of rows of one pair with mask, depth and correspondence.
+    def render(self, rows: pd.DataFrame, expression: Tensor | None = None) -> Rendered:
+        """True pictures of rows of one pair with mask, depth and correspondence; or in other expressions (T, 52).
 
         Every pair is rendered once and kept in ``folder``.
         """
         wanted = self._wanted(rows)
+        if expression is not None:
+            wanted = wanted._replace(expression=expression)
         path = self._folder / f"{self._key(wanted)}.npz"
         if (kept := cache.load(path, Rendered)) is not None:
             return kept
@@ -128,6 +130,10 @@ class TruePictures:
         )
         cache.save(path, rendered)
         return rendered
+
+    def expression(self, rows: pd.DataFrame) -> Tensor:
+        """The drivers' true expressions (T, 52)."""
+        return self._labels.labels(rows["driver_row"].to_numpy(), "expression")
 
     def surface(self, rows: pd.DataFrame, cells: int) -> Surface:
         """What the true pictures of rows of one pair show in ``cells`` x ``cells`` cells."""
@@ -140,7 +146,7 @@ class TruePictures:
         drivers = rows["driver_row"].to_numpy()
         return _Wanted(
             clip=rows["source_id"].iloc[0],
-            expression=self._labels.labels(drivers, "expression"),
+            expression=self.expression(rows),
             cameras=self.cameras(rows),
             recorded=self._labels.cameras(drivers),
             window=self._labels.boxes(rows["source_row"].to_numpy()),

@@ -6,7 +6,9 @@ import pandas as pd
 
 from thedit import layout, provenance
 from thedit.config import Config, digest
-from thedit.evaluation import annyheads
+from thedit.evaluation import annyheads, faults, protocols
+from thedit.evaluation.legible import legible
+from thedit.evaluation.pairs import make
 from thedit.methods import trained
 from thedit.metrics import run, tables, validity
 from thedit.metrics.measure import Measurer
@@ -35,12 +37,23 @@ def measure(config: Config, method: str, version: str, protocol: str, prediction
 
 
 def validate(config: Config) -> pd.DataFrame:
-    """Measure AnnyHeads' test frames and write results/<run>/validity.parquet; returns it, schema `tables.VALIDITY`."""
-    networks = measurer(config)
+    """Measure AnnyHeads' test frames and write results/<run>/validity.parquet; returns it, schema `tables.VALIDITY`.
+
+    Beside what single frames tell stand how well openings are read in true pictures, and what the metrics say of
+    cross-identity results whose faults are known.
+    """
+    networks, data, size = measurer(config), layout.data(config), config.data.heads.size
     store = FrameStore(layout.shards(config))
-    sample = annyheads.validity_sample(layout.data(config), store, networks, config.data.heads.size)
+    sample = annyheads.validity_sample(data, store, networks, size)
+    truth = annyheads.TruePictures(data, store, store.size, layout.measured(config) / "truth")
+    pairs = make("cross", protocols.find("cross"), store.index, config.evaluation, lambda clip: True)
+    parts = [
+        validity.validity(sample, networks.suite),
+        legible(annyheads.TrueLabels(data, store, size), store, networks),
+        faults.seen(pairs, store, networks, truth, config.metrics.bootstrap, config.seed),
+    ]
     stamp = {"dataset": config.data.name, "config_hash": digest(config), "code_version": provenance.code_version()}
-    rows = validity.validity(sample, networks.suite).assign(**stamp)
+    rows = pd.concat(parts, ignore_index=True).assign(**stamp)
     tables.write(rows, tables.VALIDITY, layout.run(config) / "validity.parquet")
     return rows
 

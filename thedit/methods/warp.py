@@ -36,8 +36,9 @@ def grid(height: int, width: int, like: Tensor) -> Tensor:
 @full_precision
 def places(flow: Tensor) -> Tensor:
     """Where a flow (B, 2, h, w) looks each pixel up: (B, h, w, 2), normalised coordinates of the picture."""
+    height, width = flow.shape[-2:]
     flow = flow.float()
-    return (grid(*flow.shape[-2:], flow) + flow.permute(0, 2, 3, 1) + 1) / 2
+    return (grid(height, width, flow) + flow.permute(0, 2, 3, 1) + 1) / 2
 
 
 @full_precision
