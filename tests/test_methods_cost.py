@@ -1,13 +1,20 @@
 """The measured columns: right where they can be worked out, and one row a method."""
 
 import json
+import os
+import subprocess
+import sys
 
+import pandas as pd
 import pytest
 import torch
+import typer
 from safetensors.torch import save_file
 from torch import nn
+from typer.testing import CliRunner
 
 from thedit import config
+from thedit.cli import cost as command
 from thedit.evaluation import cost
 from thedit.methods.base import Method
 
@@ -42,7 +49,9 @@ def test_what_can_be_worked_out(device):
     assert measured["parameters"] == 3 * 5 * 9 + 5 + 5 * 3 + 3
     assert measured["encode_gflops"] == pytest.approx(2 * 3 * 5 * 9 * 32 * 32 / 1e9)
     assert measured["drive_gflops"] == pytest.approx(2 * 5 * 3 * 32 * 32 / 1e9)
-    assert measured["frames_per_second"] > 0
+    low, middle, high = (measured[f"frames_per_second{which}"] for which in ("_low", "", "_high"))
+    assert 0 < low <= middle <= high
+    assert measured["busy"] == (high > cost.BUSY * low)
     assert measured["peak_mib"] >= 0
 
 
@@ -66,3 +75,33 @@ def test_every_method_of_a_run_has_a_row(tmp_path, monkeypatch):
     measured = ["parameters", "encode_gflops", "drive_gflops", "frames_per_second", "peak_mib"]
     assert (table.loc[["lia", "fomm"], measured] > 0).all(axis=None)
     assert table.loc[["copy-driver", "liveportrait"], measured].isna().all(axis=None)
+
+
+def test_a_run_that_only_copies_has_empty_columns(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "copies.yaml"
+    path.write_text("run: copies\nmethods: [copy-source, copy-driver]\n")
+    app = typer.Typer()
+    command.register(app)
+    app.callback()(lambda: None)
+    done = CliRunner().invoke(app, ["cost", "--config", str(path)], catch_exceptions=False)
+    assert done.exit_code == 0 and "copy-driver" in done.stdout and "busy:" not in done.stdout
+    table = pd.read_parquet(tmp_path / "results/copies/cost.parquet")
+    assert list(table["method"]) == ["copy-source", "copy-driver"]
+    assert table[cost.MEASURED].isna().all(axis=None)
+
+
+def test_a_machine_that_was_busy_is_said(monkeypatch):
+    seconds = iter([0.01] * 9 + [0.011] * 6 + [0.01] * 6 + [0.03] * 6 + [0.01] * 6)
+    monkeypatch.setattr(cost, "_seconds", lambda *_: next(seconds))
+    rates = cost._rates(None, None, None, "cpu")
+    assert [round(rate, 1) for rate in rates] == [100.0, 90.9, 100.0, 33.3, 100.0]
+    assert max(rates) > cost.BUSY * min(rates)
+
+
+def test_threads_that_wait_sleep():
+    """Set before torch is imported, in this process and in those that it starts."""
+    code = "import thedit.cli, os, sys; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["PASSIVE", "False"]

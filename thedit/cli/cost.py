@@ -17,5 +17,7 @@ def cost(config: Annotated[Path, typer.Option("--config", help="configuration of
     from thedit.evaluation.cost import measure
 
     table = measure(load(config))
-    columns = ["method", "parameters", "drive_gflops", "frames_per_second", "peak_mib", "training_images"]
-    typer.echo(table[columns].to_string(index=False, float_format="{:.4g}".format))
+    columns = ["method", "parameters", "drive_gflops", "frames_per_second", "busy", "peak_mib", "training_images"]
+    typer.echo(table[columns].to_string(index=False, float_format="{:.4g}".format, na_rep="-"))
+    if table["busy"].any():
+        typer.echo("busy: repetitions were so far apart that something else was at work; measure again when it is not")

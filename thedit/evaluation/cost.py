@@ -28,7 +28,13 @@ from thedit.shards import synthetic
 from thedit.shards.batch import FrameBatch
 from thedit.workers import Workers
 
-WARM_UP, REPEATS, MOST_SECONDS = 3, 30, 3.0
+WARM_UP = 3  # frames
+REPETITIONS, FRAMES, MOST_SECONDS = 5, 6, 0.6  # of a repetition: frames, and the time after which it ends early
+BUSY = 1.25  # slowest over fastest repetition above which something else was at work on the machine
+MEASURED = [
+    *("parameters", "encode_gflops", "drive_gflops", "frames_per_second"),
+    *("frames_per_second_low", "frames_per_second_high", "busy", "peak_mib"),
+]
 
 
 def measure(config: Config) -> pd.DataFrame:
@@ -41,13 +47,18 @@ def measure(config: Config) -> pd.DataFrame:
     parameters                  numbers in the method
     encode_gflops, drive_gflops arithmetic for one source, and for one frame: 1e-9 times the multiplications and
                                 additions of convolutions and matrix products in the plain torch path
-    frames_per_second           driven frames, one at a time, the median of up to 30; the source is encoded before
+    frames_per_second           driven frames, one at a time, the source encoded before: the median of five repetitions
+                                of the median of up to six frames each; _low and _high: the slowest repetition and the
+                                fastest
+    busy                        whether these are so far apart that something else was at work: measure again
     peak_mib                    GPU: peak of the memory that torch holds. CPU: growth of the process's largest
                                 resident size. Both include the parameters.
     device, size, preset, config_hash, code_version
     reason                      why the measured columns are NaN, if they are
     """
-    table = pd.DataFrame([_row(config, name) for name in tqdm(config.methods, desc="cost", unit="method")])
+    rows = [_row(config, name) for name in tqdm(config.methods, desc="cost", unit="method")]
+    table = pd.DataFrame(rows, columns=list(dict.fromkeys([*rows[0], *MEASURED])))
+    table["busy"] = table["busy"].astype("boolean")
     pairs = table.loc[table["trained_by"] == "this run", "training_images"]
     table["equal_budget"] = (table["trained_by"] == "this run") & (pairs.nunique() == 1)
     path = layout.run(config) / "cost.parquet"
@@ -68,12 +79,15 @@ def profile(spec: Spec, preset: str, size: int, device: str) -> dict[str, float]
             method.drive(code, frame, frame.camera)
         method, frame = method.to(device), frame.to(device)
         code = method.encode(frame)
-        seconds = _seconds(method, code, frame, device)
+        rates = _rates(method, code, frame, device)
     return {
         "parameters": sum(parameter.numel() for parameter in method.parameters()),
         "encode_gflops": encoding.get_total_flops() / 1e9,
         "drive_gflops": driving.get_total_flops() / 1e9,
-        "frames_per_second": 1 / seconds,
+        "frames_per_second": statistics.median(rates),
+        "frames_per_second_low": min(rates),
+        "frames_per_second_high": max(rates),
+        "busy": max(rates) > BUSY * min(rates),
         "peak_mib": (peak_bytes(device) - before) / 2**20,
     }
 
@@ -115,16 +129,26 @@ def _training(weights: Path) -> dict[str, float]:
     return {"training_images": json.loads(facts["images"]), "training_hours": json.loads(facts["seconds"]) / 3600}
 
 
+def _rates(method: Method, code: Any, frame: FrameBatch, device: str) -> list[float]:
+    """Frames a second of each repetition, by the median of its frames."""
+    for _ in range(WARM_UP):
+        _seconds(method, code, frame, device)
+    rates = []
+    for _ in range(REPETITIONS):
+        times = [_seconds(method, code, frame, device)]
+        while len(times) < FRAMES and sum(times) < MOST_SECONDS:
+            times.append(_seconds(method, code, frame, device))
+        rates.append(1 / statistics.median(times))
+    return rates
+
+
 def _seconds(method: Method, code: Any, frame: FrameBatch, device: str) -> float:
-    """Median wall time of one driven frame."""
-    times: list[float] = []
-    while len(times) < WARM_UP + REPEATS and (len(times) < WARM_UP + 3 or sum(times) < MOST_SECONDS):
-        start = time.perf_counter()
-        method.drive(code, frame, frame.camera)
-        if device == "cuda":
-            torch.cuda.synchronize()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times[WARM_UP:])
+    """Wall time of one driven frame."""
+    start = time.perf_counter()
+    method.drive(code, frame, frame.camera)
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
 
 
 def peak_bytes(device: str) -> int:
