@@ -11,6 +11,7 @@ help:  ## this list
 	@grep --extended-regexp '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column --table --separator ':'
 
 reproduce: $(VENV)/.installed  ## from nothing to the comparison table, figures and report
+	@$(BIN)/thedit config check $(CONFIG)
 	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
 	@$(BIN)/thedit table --config $(CONFIG)
 	@echo "Everything of the run lies beside that file: report.html, figures/, predictions/, methods/, ..."

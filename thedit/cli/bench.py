@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 Device = Annotated[str | None, typer.Option(help="cuda or cpu; by default the GPU if there is one")]
-Preset = Annotated[str, typer.Option(help="tiny, small or paper")]
+Preset = Annotated[Literal["tiny", "small", "paper"], typer.Option(help="size of the networks")]
 Precision = Annotated[Literal["fp32", "bf16"], typer.Option(help="arithmetic")]
 Out = Annotated[Path | None, typer.Option(help="also append the records to this JSON-lines file")]
 Repetitions = Annotated[int, typer.Option(min=2, help="measured repetitions")]

@@ -13,6 +13,7 @@ spec names `External` as the class; the options are the arguments of the constru
 import contextlib
 import json
 import os
+import shutil
 import signal
 import string
 import subprocess
@@ -113,6 +114,18 @@ class External(Method):
             end = f"no frame; time limit of {self.time_limit:g} s" if exit_code is None else f"no frame; {exit_code=}"
             frames = _collect(folder / "output", len(driving), self.size, end)
         return Result(frames, exit_code, seconds)
+
+    def check(self) -> None:
+        """`UserError` unless the command's program and its home are there; called before anything is made."""
+        values = os.environ | {"input": "", "size": str(self.size), "bridges": ""}
+        program = _expand(self.command[0], values)
+        if self.home and not Path(_expand(self.home, values)).is_dir():
+            raise UserError(f"external method: '{_expand(self.home, values)}' is no folder; correct options.home.")
+        known = "/" not in program or program.startswith("/")  # else its place is relative to the home
+        if known and shutil.which(program, path=_environment(self.gpus)["PATH"]) is None:
+            raise UserError(
+                f"external method: there is no program '{program}'; install it or correct options.command of its spec."
+            )
 
     def _run(self, folder: Path, output: IO[bytes]) -> int | None:
         """The command's exit code, or None if its time was over; nothing that it started outlives this call."""

@@ -12,7 +12,7 @@ from thedit import config_text, layout, locks, processes, provenance, shipped
 from thedit.config import digest
 from thedit.errors import UserError
 from thedit.files import tidy
-from thedit.evaluation import protocols
+from thedit.evaluation import early, protocols
 from thedit.methods import registry
 from thedit.metrics.questions import QUESTIONS
 from thedit.video import spec as dataset
@@ -55,6 +55,7 @@ def begin():
     try:
         locks.claim(RUN)
         locks.claim(DATA, shared=True, key=digest(settings.data))
+        early.check(settings)
     except UserError as error:
         raise WorkflowError(str(error)) from None
     tidy(layout.run(settings))
