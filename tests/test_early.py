@@ -65,7 +65,7 @@ def test_a_split_that_nothing_uses_is_named():
     [
         (
             {"data": {"heads": {"test_people": 1}}},
-            "'cross' needs 2 people of split 'test', which has 1; raise data.heads.test_people, or leave the protocol out.",
+            "'cross' needs 2 people of split 'test', which has 1; raise data.heads.test_people, or leave",
         ),
         (
             {"data": {"heads": {"train_people": 1}}},
