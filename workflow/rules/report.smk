@@ -55,7 +55,9 @@ rule page:
         ENVIRONMENT
     threads: 2
     resources:
-        gpu=GPU,
+        gpu=1,
+        mem_mb=memory(6000),
+        runtime=30,
     params:
         config=CONFIG,
         options=digest([settings.methods, settings.evaluation.protocols]),
