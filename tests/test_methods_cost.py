@@ -59,11 +59,11 @@ def test_every_method_of_a_run_has_a_row(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     methods = ["lia", "fomm", "copy-driver", "liveportrait"]
     settings = config.Config(run="r", methods=methods)
-    for name, images in [("lia", 800), ("fomm", 1600)]:
+    for name, images, seconds in [("lia", 800, "90.0"), ("fomm", 1600, "180.0")]:
         folder = tmp_path / "results/r/methods" / name
         folder.mkdir(parents=True)
         save_file(
-            {"x": torch.zeros(1)}, folder / "weights.safetensors", {"images": json.dumps(images), "seconds": "90.0"}
+            {"x": torch.zeros(1)}, folder / "weights.safetensors", {"images": json.dumps(images), "seconds": seconds}
         )
     table = cost.measure(settings).set_index("method")
     assert list(table.index) == methods
@@ -105,3 +105,10 @@ def test_threads_that_wait_sleep():
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["PASSIVE", "False"]
+
+
+def test_a_budget_is_pairs_or_hours():
+    table = pd.DataFrame({"training_images": [800, 1600], "training_hours": [0.7, 0.705]})
+    assert cost.alike(table)
+    assert not cost.alike(table.assign(training_hours=[0.7, 0.8]))
+    assert cost.alike(table.assign(training_images=800, training_hours=[0.1, 0.8]))

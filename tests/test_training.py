@@ -21,7 +21,7 @@ from thedit.config import Config, Train
 from thedit.errors import UserError
 from thedit.methods.capture import Capture
 from thedit.methods.lia import method as lia
-from thedit.training import checkpoint
+from thedit.training import checkpoint, loop
 from thedit.training.loop import train
 
 RUN = """
@@ -92,6 +92,18 @@ def test_longer_training_goes_on_from_the_checkpoint(shards, undisturbed, tmp_pa
     train(settings(), "planedict", shards, tmp_path)
     assert list(tmp_path.glob("checkpoints/*.pt")) == [path]
     assert_equal(weights(tmp_path), weights(undisturbed))
+
+
+def test_training_ends_with_its_hours_and_goes_on_with_more(shards, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "FLUSH_EVERY", 2)
+    train(settings(hours=1e-9), "lia", shards, tmp_path)
+    assert list(pd.read_parquet(tmp_path / "log.parquet")["step"]) == [1, 2]
+    with safe_open(tmp_path / "weights.safetensors", "pt") as file:
+        assert file.metadata()["images"] == "8"
+    train(settings(hours=1e-9), "lia", shards, tmp_path)  # nothing is left to do
+    assert len(pd.read_parquet(tmp_path / "log.parquet")) == 2
+    train(settings(hours=10.0, images=16), "lia", shards, tmp_path)
+    assert len(pd.read_parquet(tmp_path / "log.parquet")) == 4
 
 
 def test_other_options_begin_anew(shards, undisturbed, tmp_path):

@@ -87,6 +87,9 @@ class Train(Section):
 
     preset: Literal["tiny", "small", "paper"] = Field("tiny", description="size of every network")
     images: Positive = Field(9000, description="training pairs seen in all")
+    hours: float | None = Field(
+        None, gt=0, description="device hours after which training ends, however many images are left; null: never"
+    )
     batch: Positive = Field(4, description="pairs an optimiser step")
     accumulate: Positive = Field(1, description="parts that a batch is computed in, to save memory")
     augment: bool = Field(True, description="random colours, mirroring and crops, the same for both of a pair")

@@ -31,6 +31,7 @@ from thedit.workers import Workers
 WARM_UP = 3  # frames
 REPETITIONS, FRAMES, MOST_SECONDS = 5, 6, 0.6  # of a repetition: frames, and the time after which it ends early
 BUSY = 1.25  # slowest over fastest repetition above which something else was at work on the machine
+ALIKE = 1.02  # times the hours of the shortest training, which another one may take and count as equally long
 MEASURED = [
     *("parameters", "encode_gflops", "drive_gflops", "frames_per_second"),
     *("frames_per_second_low", "frames_per_second_high", "busy", "peak_mib"),
@@ -43,7 +44,7 @@ def measure(config: Config) -> pd.DataFrame:
     method, kind, licence       as in its spec
     trained_by                  ``this run``, ``its authors`` or ``nobody`` for a bound
     training_images, _hours     pairs seen and hours spent, from the weights' metadata; NaN if not trained by this run
-    equal_budget                whether it saw as many pairs as every other method that this run trained
+    equal_budget                whether every method that this run trained saw as many pairs, or took as long (`ALIKE`)
     parameters                  numbers in the method
     encode_gflops, drive_gflops arithmetic for one source, and for one frame: 1e-9 times the multiplications and
                                 additions of convolutions and matrix products in the plain torch path
@@ -59,12 +60,18 @@ def measure(config: Config) -> pd.DataFrame:
     rows = [_row(config, name) for name in tqdm(config.methods, desc="cost", unit="method")]
     table = pd.DataFrame(rows, columns=list(dict.fromkeys([*rows[0], *MEASURED])))
     table["busy"] = table["busy"].astype("boolean")
-    pairs = table.loc[table["trained_by"] == "this run", "training_images"]
-    table["equal_budget"] = (table["trained_by"] == "this run") & (pairs.nunique() == 1)
+    own = table["trained_by"] == "this run"
+    table["equal_budget"] = own & alike(table[own])
     path = layout.run(config) / "cost.parquet"
     with atomic(path) as sibling:
         table.to_parquet(sibling, index=False)
     return table
+
+
+def alike(table: pd.DataFrame) -> bool:
+    """Whether all methods of the table saw as many pairs, or spent as many hours on them, but for `ALIKE`."""
+    hours = table["training_hours"]
+    return table["training_images"].nunique() == 1 or bool(hours.max() < ALIKE * hours.min())
 
 
 def profile(spec: Spec, preset: str, size: int, device: str) -> dict[str, float]:

@@ -28,6 +28,14 @@ class Group:
         """Whether this is the process that writes files."""
         return self.rank == 0
 
+    def agreed(self, said: bool) -> bool:
+        """What the first process said, in all of them."""
+        if self.size == 1:
+            return said
+        word = torch.tensor([said], dtype=torch.uint8, device=self.device)
+        distributed.broadcast(word, 0)
+        return bool(word.item())
+
 
 def launch(arguments: list[str], count: int) -> NoReturn:
     """Become torchrun, which starts ``thedit`` with ``arguments`` in ``count`` processes of this machine.

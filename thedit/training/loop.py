@@ -35,7 +35,7 @@ PREVIEW_PAIRS = 6
 FLUSH_EVERY = 20
 NAMED = 3  # of the modules that changed since a checkpoint was written
 Resume = Literal["anyway", "restart"]
-UNTIED = {"images", "accumulate", "checkpoint_every", "preview_every"}
+UNTIED = {"images", "hours", "accumulate", "checkpoint_every", "preview_every"}
 """Options of `Train` that may change between the stretches of one training."""
 
 
@@ -43,6 +43,8 @@ def train(
     config: Config, name: str, shards: Path, folder: Path, resume: Resume | None = None, init: Path | None = None
 ) -> None:
     """Train the method ``name`` on ``shards`` until ``config.train.images`` pairs are seen, and write ``folder``.
+
+    It ends earlier when ``config.train.hours`` of all devices together are spent, those before a resumption included.
 
     ``init`` is a file of weights to begin with.
 
@@ -113,7 +115,7 @@ class Trainer:
         bar = tqdm(total=o.images, initial=self.images, desc=f"train {self.spec.name}", unit="image", disable=not first)
         began = time.perf_counter() - self.seconds
         with warned() as ending:
-            while self.images < o.images:
+            while self.images < o.images and not self._spent(began):
                 losses = self.make_step(next(loader).to(self.processes.device))
                 bar.update(o.batch)
                 if log is None:  # told to end, it waits: the first process keeps the state, and all end with that one
@@ -241,6 +243,13 @@ class Trainer:
 
     def _seed(self) -> int:
         return (self.config.seed << 40) + (self.step << 10) + self.processes.rank
+
+    def _spent(self, began: float) -> bool:
+        """Whether the device hours are over, looked at every `FLUSH_EVERY` steps; the first process's clock counts."""
+        hours = self.options.hours
+        if hours is None or not self.step or self.step % FLUSH_EVERY:
+            return False
+        return self.processes.agreed((time.perf_counter() - began) * self.processes.size >= 3600 * hours)
 
     def _due(self, every: int) -> bool:
         """Whether this step crossed a multiple of ``every`` images."""
