@@ -31,7 +31,7 @@ def report(finished):  # noqa: F811
     settings(finished, data={"name": "mine", "spec": "data/mine.yaml"})
     result = snakemake(finished)
     assert result.returncode == 0, result.stdout + result.stderr
-    return finished / "results/test/report.html"
+    return finished / "results/test/workflow.html"
 
 
 def test_odd_names_of_videos_are_no_part_of_the_workflow(report):

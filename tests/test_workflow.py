@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from thedit import config, config_text
+from thedit.metrics.questions import QUESTIONS
 
 ROOT = Path(__file__).parents[1]
 STUB = """#!/bin/sh
@@ -43,6 +44,7 @@ case "$stage" in
   " validity") make $run/validity.parquet $run/figures/validity.png ;;
   " structure") make $run/structure/$method.parquet ;;
   " figures") mkdir -p $run/pictures; for name in FIGURES; do make $run/figures/$name; done ;;
+  " report") make $run/report.html ;;
   *) make $out ;;
 esac
 """
@@ -95,6 +97,7 @@ def finished(tmp_path_factory):
     settings(folder)
     common = (folder / "workflow/rules/report.smk").read_text()
     figures = [part.split('"')[0] for part in common.split('figure("')[1:]]
+    figures += [f"comparison_{question}.png" for question in QUESTIONS]
     (folder / "bin").mkdir()
     (folder / "bin/thedit").write_text(STUB.replace("FIGURES", " ".join(figures)))
     (folder / "bin/thedit").chmod(0o755)
