@@ -7,8 +7,6 @@ network they are not, and carry that network's name instead.
 import torch
 from torch import Tensor
 
-BIAS_SAMPLES = 2048  # below, the covariance of Inception's 2,048 features is singular
-
 
 def frechet_distance(prediction: Tensor, reference: Tensor) -> Tensor:
     """Squared Fréchet distance of normal distributions fitted to features (N, D) and (M, D); float64 scalar >= 0.

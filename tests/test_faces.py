@@ -1,6 +1,5 @@
 import copy
 from dataclasses import replace
-from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -10,6 +9,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from tests import video_files
+from tests.shared import SHARED
 from thedit import config, weights
 from thedit.errors import UserError
 from thedit.faces import registry
@@ -22,7 +22,6 @@ from thedit.video.decode import Picture
 from thedit.video.shots import Shots
 from thedit.video.track import Tracker
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "weights"
 FACE = np.array([110.0, 70.0, 200.0, 160.0])  # roughly, of `video_files.with_face()`
 
 
@@ -33,8 +32,8 @@ def load(role, name):
 @pytest.fixture
 def offered(monkeypatch):
     if not SHARED.is_dir():
-        pytest.skip("needs ../shared/weights")
-    monkeypatch.setenv("THEDIT_WEIGHTS", str(SHARED))
+        pytest.skip("needs $THEDIT_SHARED")
+    monkeypatch.setenv("THEDIT_WEIGHTS", str(SHARED / "weights"))
 
 
 @pytest.fixture(scope="module")

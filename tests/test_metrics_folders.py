@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests import video_files
+from tests.shared import SHARED, needs_shared
 from thedit.errors import UserError
 from thedit.metrics import clips, folders, images, tables
-
-SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 def write(folder, name, count, seed=0, side=32):
@@ -233,7 +232,7 @@ def run(folder, *arguments):
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the pictures of ../shared")
+@needs_shared
 def test_the_program_works_alone_in_any_folder(tmp_path):
     face = images.read(SHARED / "portraits" / "liveportrait_s9.jpg")
     side = min(face.shape[:2])

@@ -1,7 +1,5 @@
 """The suites' networks. The paper suite runs on stand-ins (tests/metrics_weights.py): its own code, no real scores."""
 
-from pathlib import Path
-
 import cv2
 import lpips
 import numpy as np
@@ -10,6 +8,7 @@ import torch
 from insightface.utils import face_align
 
 from tests import metrics_weights
+from tests.shared import SHARED, needs_shared
 from thedit import weights
 from thedit.errors import UserError
 from thedit.faces import alignment
@@ -17,9 +16,6 @@ from thedit.metrics import images, suite
 from thedit.metrics.backends.efficientnet import efficientnet_lite0
 from thedit.metrics.backends.inception import network
 from thedit.metrics.measure import Measurer
-
-SHARED = Path(__file__).resolve().parents[2] / "shared"
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="needs the pictures and weights of ../shared")
 
 
 @pytest.fixture(scope="module")

@@ -110,10 +110,9 @@ def test_vectors_of_the_wrong_length_are_refused(tmp_path):
         writer.write(tmp_path / "x.arrow", [wrong], {})
 
 
-@pytest.mark.parametrize("within", ["clip", "person"])
-def test_pairs_keep_their_promises(folder, within):
+def test_pairs_keep_their_promises(folder):
     index = FrameStore(folder).index
-    sampler = PairSampler(index, batch=64, within=within)
+    sampler = PairSampler(index, batch=64)
     drawn = [sampler[n] for n in range(20)]
     source, target, other = (np.concatenate(rows) for rows in list(zip(*drawn))[:3])
     assert all(pair.driver is pair.target for pair in drawn)
@@ -121,7 +120,7 @@ def test_pairs_keep_their_promises(folder, within):
     assert (person[source] == person[target]).all()
     assert (person[other] != person[target]).all()
     assert (source != target).all()
-    assert (clip[source] == clip[target]).all() == (within == "clip")
+    assert (clip[source] == clip[target]).all()
     assert {*split[source], *split[target], *split[other]} == {"train"}
     counts = np.bincount(target, minlength=25)[:24]
     assert counts.min() > 0.6 * counts.mean() and counts.max() < 1.5 * counts.mean()
@@ -131,13 +130,6 @@ def test_people_are_drawn_equally_often_however_long_their_clips():
     index = pd.DataFrame({"person": ["a"] * 100 + ["b"] * 4, "clip": "1", "split": "train"})
     targets = np.concatenate([PairSampler(index, 32)[n].target for n in range(50)])
     assert 0.4 < (targets >= 100).mean() < 0.6
-
-
-def test_a_share_of_sources_is_the_target():
-    index = pd.DataFrame({"person": ["a"] * 9 + ["b"] * 9, "clip": "1", "split": "train"})
-    pairs = [PairSampler(index, 32, same=0.25)[n] for n in range(50)]
-    assert 0.2 < np.mean([(pair.source == pair.target).mean() for pair in pairs]) < 0.3
-    assert (PairSampler(index, 32, same=1.0)[0].source == PairSampler(index, 32, same=1.0)[0].target).all()
 
 
 def test_a_share_of_drivers_gives_the_targets_performance():

@@ -1,14 +1,10 @@
-from pathlib import Path
-
 import pytest
 from typer.testing import CliRunner
 
+from tests.shared import SHARED, needs_shared
 from thedit import cli, weights
 from thedit.cli import weights as commands
 from thedit.errors import UserError
-
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "weights"
-shared = pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/weights")
 
 
 @pytest.fixture
@@ -38,19 +34,19 @@ def test_every_entry_says_what_its_user_must_know():
         assert len(entry.sha256) == 64 or entry.sha256 in entry.file
 
 
-@shared
+@needs_shared
 def test_a_file_is_recognised_by_its_content_and_then_found(folder, tmp_path_factory):
     download = tmp_path_factory.mktemp("downloads") / "some name.bin"
-    download.write_bytes((SHARED / "face_detection_yunet_2023mar.onnx").read_bytes())
+    download.write_bytes((SHARED / "weights" / "face_detection_yunet_2023mar.onnx").read_bytes())
     assert weights.add(download).name == "yunet"
     assert weights.find("yunet") == folder / "face_detection_yunet_2023mar.onnx"
 
 
-@shared
+@needs_shared
 def test_the_commands_list_and_check(monkeypatch):
-    monkeypatch.setenv("THEDIT_WEIGHTS", str(SHARED))
+    monkeypatch.setenv("THEDIT_WEIGHTS", str(SHARED / "weights"))
     commands.register(cli.app)
     listed = CliRunner().invoke(cli.app, ["weights", "list"]).output
-    assert "yunet: there" in listed and "arcface: missing" in listed
+    assert "yunet: there" in listed and "arcface-r50: missing" in listed
     checked = CliRunner().invoke(cli.app, ["weights", "check"]).output
     assert "mediapipe: as expected, 64184e229b26" in checked and "inception: missing" in checked

@@ -123,8 +123,8 @@ def test_a_second_run_has_nothing_to_do(project):
 
 
 SCORING = {"score": 4, "aggregate": 1, "figures": 1}
-TWO = {"reenact": 2, "score": 2, "aggregate": 1, "figures": 1}
-EVALUATION = {"pairs": 2, "reenact": 4, **SCORING}
+TWO = {"predict": 2, "score": 2, "aggregate": 1, "figures": 1}
+EVALUATION = {"pairs": 2, "predict": 4, **SCORING}
 DATA = {"preprocess": 1, "train": 1, "cost": 1, **EVALUATION}
 
 

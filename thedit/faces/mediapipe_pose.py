@@ -1,16 +1,37 @@
 """MediaPipe's head transform: its canonical face, laid onto the mesh that Face Mesh found."""
 
 import math
-import struct
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 import numpy as np
+from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
 
 from thedit.faces.mediapipe import task_file
 
 FIELD_OF_VIEW = 63.0  # vertical, degrees: the camera that MediaPipe assumes
+
+
+def _field(name: str, number: int, kind: str, **more: str) -> dict[str, Any]:
+    return {"name": name, "number": number, "type": f"TYPE_{kind}", **more}
+
+
+_MANY = {"label": "LABEL_REPEATED"}
+# What is read of the task file's geometry message: its canonical mesh and the vertices that tell the pose.
+GEOMETRY = {
+    "name": "geometry.proto",
+    "messageType": [
+        {"name": "Mesh", "field": [_field("vertices", 3, "FLOAT", **_MANY)]},
+        {"name": "Landmark", "field": [_field("vertex", 1, "UINT32"), _field("weight", 2, "FLOAT")]},
+        {
+            "name": "Geometry",
+            "field": [
+                _field("mesh", 1, "MESSAGE", typeName=".Mesh"),
+                _field("basis", 2, "MESSAGE", typeName=".Landmark", **_MANY),
+            ],
+        },
+    ],
+}
 
 
 def head_rotation(vertices: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -50,38 +71,11 @@ def _procrustes(source: np.ndarray, target: np.ndarray, weight: np.ndarray) -> t
 @cache
 def _canonical() -> tuple[np.ndarray, np.ndarray]:
     """The canonical face (468, 3) and each vertex's weight (468,), from the task file's geometry message."""
-    metadata = list(_fields(task_file("geometry_pipeline_metadata_landmarks.binarypb")))
-    mesh = next(value for number, value in metadata if number == 1)
-    numbers = [value for number, value in _fields(mesh) if number == 3]  # x, y, z, u, v of each vertex
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(json_format.ParseDict(GEOMETRY, descriptor_pb2.FileDescriptorProto()))
+    geometry = message_factory.GetMessageClass(pool.FindMessageTypeByName("Geometry"))()
+    geometry.ParseFromString(task_file("geometry_pipeline_metadata_landmarks.binarypb"))
     weight = np.zeros(468)
-    for entry in (dict(_fields(value)) for number, value in metadata if number == 2):
-        weight[entry.get(1, 0)] = entry[2]
-    return np.array(numbers, float).reshape(468, 5)[:, :3], weight
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
-    """Number and value of each field of an encoded protocol buffer."""
-    at = 0
-
-    def varint() -> int:
-        nonlocal at
-        value = shift = 0
-        while True:
-            byte = message[at]
-            at += 1
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return value
-
-    while at < len(message):
-        number, kind = divmod(varint(), 8)
-        if kind == 0:
-            yield number, varint()
-        elif kind == 5:
-            yield number, struct.unpack_from("<f", message, at)[0]
-            at += 4
-        else:
-            size = varint() if kind == 2 else 8
-            yield number, message[at : at + size]
-            at += size
+    for landmark in geometry.basis:
+        weight[landmark.vertex] = landmark.weight
+    return np.array(geometry.mesh.vertices, float).reshape(468, 5)[:, :3], weight  # x, y, z, u, v of each vertex

@@ -43,7 +43,6 @@ GROUPS = {
     "helper-r-eyelashes-2": "lashes",
 }
 LOCAL = ("cheek", "chin", "ears", "eyebrows", "eyes", "forehead", "head", "mouth", "nose", "neck")
-SIDES = ("unsided", "left", "right")
 # Targets that only move the head, or that no human has.
 EXCLUDED = ("trans-backward", "trans-in", "head-trans", "neck-trans", "pointed", "nubian", "measure", "eyebrows-trans")
 

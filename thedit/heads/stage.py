@@ -15,7 +15,6 @@ from thedit.heads.scene import Scene
 
 SKY_RAYS = 64
 FRAMES_AT_ONCE = {"cpu": 1, "cuda": 64}
-PUPIL_SIZE = 0.19  # radians
 
 
 class Stage:

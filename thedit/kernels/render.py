@@ -2,7 +2,8 @@
 
 A world point in the box [-0.5, 0.5]^3 is projected on three planes, XY, XZ and YZ; a plane's first axis runs along its
 columns, its second along its rows. The bilinear samples of the three planes are averaged and decoded by a small
-network into a density, through softplus, and features, through sigmoid * 1.002 - 0.001. Each ray is sampled where it
+network into a density, through softplus, and features, through sigmoid * 1.002 - 0.001: the sigmoid widened by 0.001
+at both ends, so that 0 and 1 are within reach (Barron et al., Mip-NeRF, ICCV 2021). Each ray is sampled where it
 passes the box: first once in each of equal intervals, then again in proportion to what those samples contribute; all
 samples are composited.
 

@@ -69,8 +69,8 @@ def perceptual(image: Tensor, target: Tensor) -> Tensor:
     return torch.stack([functional.l1_loss(a, b) / b.abs().mean().clamp(min=1e-6) for a, b in pairs]).mean()
 
 
-def face_embedding(image: Tensor, labels: Tensor) -> Tensor:
-    """Unit embeddings (B, E) of the faces in pictures (B, 3, S, S) with camera labels (B, 25).
+def face_features(image: Tensor, labels: Tensor) -> Tensor:
+    """ImageNet features of unit length (B, E) of the faces in pictures (B, 3, S, S) with camera labels (B, 25).
 
     The face is cut out by the camera: a square of 0.4 world units about the head's pivot, 64 pixels a side.
     """

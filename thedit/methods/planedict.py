@@ -10,7 +10,7 @@ from torch.nn import functional
 from thedit import camera
 from thedit.methods import augment, view
 from thedit.methods.base import Method
-from thedit.methods.features import face_embedding, perceptual
+from thedit.methods.features import face_features, perceptual
 from thedit.methods.geometry import Geometry
 from thedit.methods.motion import Motion
 from thedit.model.encoder import Encoder
@@ -160,7 +160,7 @@ class PlaneDict(Method):
         }
         if o.cross_face:
             images, cameras = torch.cat([pictures.full, source.image]), torch.cat([other.camera, source.camera])
-            found, wanted = face_embedding(images, cameras).chunk(2)
+            found, wanted = face_features(images, cameras).chunk(2)
             losses["cross_face"] = o.cross_face * (found - wanted).abs().mean()
         return losses
 

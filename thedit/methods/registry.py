@@ -23,16 +23,6 @@ if TYPE_CHECKING:  # the workflow reads specs without loading torch
 GROUP = "thedit.methods"
 
 
-class Published(Section):
-    """A value that a paper reports; it is shown beside measured ones only with its citation."""
-
-    metric: str = Field(description="metric as the paper names it")
-    value: float = Field(description="value as printed")
-    dataset: str = Field(description="data the value was measured on")
-    protocol: str = Field(description="how sources and drivers were paired, in the paper's words")
-    citation: str = Field(description="paper, table, row")
-
-
 class Spec(Section):
     """What is to be known of a method before it runs."""
 
@@ -44,11 +34,9 @@ class Spec(Section):
         alias="class", pattern=r"^[\w.]+:\w+$", description="module:Class, a subclass of thedit.methods.base.Method"
     )
     options: dict[str, Any] = Field({}, description="keyword arguments of the class")
-    environment: str | None = Field(None, description="where it runs; null is the environment of this project")
     presets: list[Literal["tiny", "small", "paper"]] = Field(
         [], description="sizes it offers; empty if it is not trained"
     )
-    published: list[Published] = Field([], description="results that its authors report")
 
     @property
     def trained(self) -> bool:
@@ -103,14 +91,13 @@ def find(name: str) -> Spec:
 
 
 def _overlay(values: dict[str, Any], path: Traversable, files: dict[str, Traversable]) -> dict[str, Any]:
-    """The entries of a spec with those of its base under them, without the results that the base's authors report."""
+    """The entries of a spec with those of its base under them."""
     name, change = values["base"], values.get("change")
     base = read(files[name]) if name in files else None
     if not isinstance(base, dict) or "base" in base:
         raise UserError(f"{path}: base: '{name}' is no method with a spec of its own; name one that has.")
     if not isinstance(change, str):
         raise UserError(f"{path}: change: is missing; say in one sentence what differs from '{name}'.")
-    base.pop("published", None)
     own = {key: value for key, value in values.items() if key not in ("base", "change")}
     citation = {"citation": f"{base.get('citation', '').rstrip('. ')}; {change}"}
     return {**base, **citation, **own, "options": {**base.get("options", {}), **own.get("options", {})}}

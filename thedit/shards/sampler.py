@@ -1,6 +1,6 @@
 """Which frames form a training batch: a pure function of a seed and a position, so that its state is one integer."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,14 +29,12 @@ class PairSampler:
     batch     pairs a batch, B
     seed      all draws follow from it and from the position
     split     rows that are drawn from
-    within    source and target come from one ``clip`` or only from one ``person``
-    same      share of the pairs whose source is the target itself, in [0, 1]
     doubles   share of the pairs whose driver is somebody else who gives the target's ``performance`` at the same
               ``frame``, where there is somebody; the driver of the others is the target itself
 
 
-    ``sampler[n]`` is batch number n, whatever was drawn before. A target without a second frame within its clip
-    or person is its own source. Raises `UserError` when the split has fewer than two people.
+    ``sampler[n]`` is batch number n, whatever was drawn before. A target without a second frame in its clip is
+    its own source. Raises `UserError` when the split has fewer than two people.
     """
 
     def __init__(
@@ -45,8 +43,6 @@ class PairSampler:
         batch: int,
         seed: int = 0,
         split: str = "train",
-        within: Literal["clip", "person"] = "clip",
-        same: float = 0.0,
         doubles: float = 0.0,
     ):
         chosen = index.loc[index["split"] == split]
@@ -56,10 +52,10 @@ class PairSampler:
                 "add videos of other people."
             )
         chosen = chosen.sort_values(["person", "clip"], kind="stable")
-        self.batch, self.seed, self.same, self.doubles = batch, seed, same, doubles
+        self.batch, self.seed, self.doubles = batch, seed, doubles
         self._rows = chosen.index.to_numpy(np.int64)  # (R,) rows of the store, people and clips together
         person = chosen.groupby("person").ngroup().to_numpy()
-        group = person if within == "person" else chosen.groupby(["person", "clip"]).ngroup().to_numpy()
+        group = chosen.groupby(["person", "clip"]).ngroup().to_numpy()
         self._person_start, self._person_count = _runs(person)  # (people,)
         start, count = _runs(group)
         self._start, self._count = start[group], count[group]  # (R,) where each row's companions lie
@@ -71,7 +67,7 @@ class PairSampler:
         person = random.integers(people, size=self.batch)
         target = self._person_start[person] + random.integers(self._person_count[person])
         step = 1 + random.integers(np.maximum(self._count[target] - 1, 1))  # 1 .. count - 1: never the target itself
-        step = np.where(random.random(self.batch) < self.same, 0, step)
+        random.random(self.batch)  # keeps the draws that follow where finished trainings had them
         source = self._start[target] + (target - self._start[target] + step) % self._count[target]
         stranger = (person + 1 + random.integers(people - 1, size=self.batch)) % people
         other = self._person_start[stranger] + random.integers(self._person_count[stranger])

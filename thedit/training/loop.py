@@ -32,6 +32,7 @@ from thedit.training.gradients import Gradients
 from thedit.training.log import Log, check
 
 PREVIEW_PAIRS = 6
+BETAS = 0.0, 0.99  # Adam without momentum, as in StyleGAN2 and EG3D, whose layers most methods have
 FLUSH_EVERY = 20
 NAMED = 3  # of the modules that changed since a checkpoint was written
 Resume = Literal["anyway", "restart"]
@@ -94,7 +95,7 @@ class Trainer:
                 part.compile(dynamic=False)  # once for each size of batch: code for any size is slower
         parameters = [p for p in self.method.parameters() if p.requires_grad]
         self.gradients = Gradients(parameters)
-        self.optimiser = torch.optim.Adam(parameters, self.options.learning_rate, betas=(0.0, 0.99), fused=True)
+        self.optimiser = torch.optim.Adam(parameters, self.options.learning_rate, BETAS, fused=True)
         self.capture = Capture(self._differentiate) if processes.device.type == "cuda" else None
         self.step, self.seconds = 0, 0.0
         self.rows: list[dict[str, float]] = []

@@ -21,22 +21,22 @@ rule pairs:
 
 # The pictures are left out of the outputs: an interrupted job keeps the pairs that it has finished.
 # Frames that could not be made are no failure of the job: their rows say why.
-rule reenact:
+rule predict:
     input:
         pairs=f"{RUN}/protocols/{{protocol}}.parquet",
         weights=weights,
     output:
         f"{RUN}/predictions/{{method}}/{{protocol}}/predictions.parquet",
     log:
-        f"logs/reenact/{settings.run}-{{method}}-{{protocol}}.log",
+        f"logs/predict/{settings.run}-{{method}}-{{protocol}}.log",
     benchmark:
-        f"logs/reenact/{settings.run}-{{method}}-{{protocol}}.benchmark.tsv"
+        f"logs/predict/{settings.run}-{{method}}-{{protocol}}.benchmark.tsv"
     conda:
         ENVIRONMENT
     resources:
         gpu=1,
         mem_mb=memory(6000),
-        runtime=minutes("reenact", frames_wanted),
+        runtime=minutes("predict", frames_wanted),
     params:
         config=CONFIG,
         options=digest(settings.train.preset),
@@ -49,7 +49,7 @@ rule reenact:
 
 rule score:
     input:
-        predictions=rules.reenact.output,
+        predictions=rules.predict.output,
         pairs=rules.pairs.output,
     output:
         f"{RUN}/scores/{{method}}-{{protocol}}.parquet",

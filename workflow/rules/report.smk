@@ -2,7 +2,7 @@ rule figures:
     input:
         metrics=rules.aggregate.output.metrics,
         predictions=expand(
-            rules.reenact.output,
+            rules.predict.output,
             method=settings.methods,
             protocol=settings.evaluation.protocols,
         ),

@@ -1,7 +1,7 @@
 # What a job asks of the machine that it runs on, by the size of the run: megabytes, minutes, GPUs. Attempts after the
 # first, which the profile slurm allows, ask for more: a job may have been killed for want of memory or time.
 MARGIN = 3  # over what one core of an AMD EPYC takes
-SECONDS = {"render": 0.3, "preprocess": 0.6, "reenact": 0.5, "score": 0.8}  # a frame
+SECONDS = {"render": 0.3, "preprocess": 0.6, "predict": 0.5, "score": 0.8}  # a frame
 TRAINING = {"tiny": 0.03, "small": 0.6, "paper": 5}  # seconds a pair, of a GPU in all presets but the first
 MANY = 64  # threads of a rule that can use them; --cores and --max-threads say how many there are
 
