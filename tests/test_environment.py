@@ -70,3 +70,9 @@ def test_conda_users_get_the_same_pins():
     assert pins(packages[-1]["pip"]) == LOCKED
     python = next(package for package in packages if str(package).startswith("python="))
     assert python == "python=3.11"
+
+
+def test_the_page_moves_no_shared_pin():
+    demo = [line for line in (ROOT / "requirements-demo.lock").read_text().splitlines() if not line.startswith("#")]
+    assert len(pins(demo)) == len(demo)
+    assert set(pins(demo)) & set(pins(lock_lines())) == set()

@@ -52,25 +52,30 @@ class Mover:
     ``code`` is what the method made of the frames ``source``, and ``first`` the driver's first usable frame.
     """
 
-    def __init__(self, method: Method, code: Any, source: FrameBatch, first: FrameBatch, transfer: Transfer):
-        self.method, self.code, self.source, self.transfer = method, code, source, transfer
+    def __init__(self, method: Method, code: Any, source: FrameBatch, first: FrameBatch):
+        self.method, self.code, self.source = method, code, source
         self._pose, self._first_pose = pose(source), pose(first)
         if method.linear:
             self._own, self._first = method.motion_of(code, source[:1]), method.motion_of(code, first)
 
-    def pose(self, driving: FrameBatch) -> Tensor:
-        """The camera's axes (3, 3) in the head's for a driving frame (1)."""
-        return self.transfer.pose(self._pose, pose(driving), self._first_pose)
+    @property
+    def scale(self) -> Tensor:
+        """How large (N) the factors of the plane bases are, root mean square; none without a linear code."""
+        factors = self._own.factors[:1] if self.method.linear else torch.zeros(1, 0)
+        return factors.flatten(2).square().mean((0, 2)).sqrt() if factors.ndim > 2 else factors[0].abs()
 
-    def picture(self, driving: FrameBatch, view: Tensor, shifts: Tensor | None = None) -> Tensor:
+    def pose(self, driving: FrameBatch, transfer: Transfer) -> Tensor:
+        """The camera's axes (3, 3) in the head's for a driving frame (1)."""
+        return transfer.pose(self._pose, pose(driving), self._first_pose)
+
+    def picture(self, driving: FrameBatch, transfer: Transfer, view: Tensor, shifts: Tensor | None = None) -> Tensor:
         """The source as a driving frame (1) moves it, seen by ``view`` (1, 25): (1, 3, S, S) in [-1, 1].
 
         ``shifts`` (N) are added to the factors of the plane bases.
         """
         if not self.method.linear:
-            moving = self.source[:1] if self.transfer.what == "pose" else driving
-            return self.method.drive(self.code, moving, view)
-        motion = self.transfer.expression(self._own, self.method.motion_of(self.code, driving), self._first)
+            return self.method.drive(self.code, self.source[:1] if transfer.what == "pose" else driving, view)
+        motion = transfer.expression(self._own, self.method.motion_of(self.code, driving), self._first)
         if shifts is not None:
             factors = motion.factors
             motion = motion._replace(factors=factors + shifts.to(factors).view(1, -1, *[1] * (factors.ndim - 2)))

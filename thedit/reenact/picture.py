@@ -27,21 +27,24 @@ U = TypeVar("U")
 class Painter:
     """One source, as the driver's frames make it move; ``first`` is the driver's first face that can be used."""
 
-    def __init__(self, method: Method, source: FrameBatch, first: Face, transfer: Transfer, view: View):
-        self.device = next((parameter.device for parameter in method.parameters()), torch.device("cpu"))
+    def __init__(self, method: Method, source: FrameBatch, first: Face):
         assert first.frame is not None
+        self.device = next((parameter.device for parameter in method.parameters()), torch.device("cpu"))
         source = source.to(self.device)
         with torch.inference_mode():
-            self._mover = Mover(method, method.encode(source), source, first.frame.to(self.device), transfer)
-        self._view, self._framing = view, source[:1].camera.cpu()
+            self.mover = Mover(method, method.encode(source), source, first.frame.to(self.device))
+        self._framing = source[:1].camera.cpu()
 
-    def __call__(self, face: Face, shifts: torch.Tensor | None = None) -> np.ndarray:
-        """The picture (S, S, 3) uint8 for a face that can be used; `UserError` where the method makes none."""
+    def __call__(self, face: Face, transfer: Transfer, view: View, shifts: torch.Tensor | None = None) -> np.ndarray:
+        """The picture (S, S, 3) uint8 for a face that can be used; `UserError` where the method makes none.
+
+        ``shifts`` (N) are added to the factors of the plane bases.
+        """
         assert face.frame is not None
-        framing = self._framing if self._view.framing == "source" else face.frame.camera
-        label = self._view.label(self._mover.pose(face.frame), framing, face.time)
+        framing = self._framing if view.framing == "source" else face.frame.camera
+        label = view.label(self.mover.pose(face.frame, transfer), framing, face.time).to(self.device)
         with torch.inference_mode():
-            picture = self._mover.picture(face.frame.to(self.device), label.to(self.device), shifts)[0].float().cpu()
+            picture = self.mover.picture(face.frame.to(self.device), transfer, label, shifts)[0].float().cpu()
         if not bool(picture.isfinite().all()):
             raise UserError("the weights make pictures with values that are not finite; train again or use others.")
         return picture.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()

@@ -50,8 +50,11 @@ class Made:
     device: str = ""
 
 
-def reenact(request: Request) -> Made:
-    """Write what ``request`` asks for. Raises `UserError` for what cannot be used, as early as it can be known."""
+def reenact(request: Request, loaded: tuple[Method, Preprocess] | None = None) -> Made:
+    """Write what ``request`` asks for, with its weights, or the method that was ``loaded`` from them before.
+
+    Raises `UserError` for what cannot be used, as early as it can be known.
+    """
     start = time.perf_counter()
     driver = Driver(request.driving)
     for path in request.sources:
@@ -59,7 +62,7 @@ def reenact(request: Request) -> Made:
             stream.timeline([path])
     asked.check_files(request, len(driver))
     device = asked.device(request.device)
-    method, settings = trained.load(request.weights)
+    method, settings = loaded or trained.load(request.weights)
     asked.check_method(request, method, str(request.weights))
     settings = settings.model_copy(update={"detector": request.detector})
     network("detector", settings.detector)  # whose weights may be missing
@@ -85,13 +88,14 @@ def _animate(
     """Pictures of every source, compositions and files for the driver's faces, several frames at once."""
     before, first = _first_usable(faces, driver.path)
     people = _people(request, portraits)
-    painters = [Painter(method, person, first, request.transfer, request.view) for person in people]
+    painters = [Painter(method, person, first) for person in people]
     compositions = [_composition(request, portrait) for portrait in portraits[: len(people)]]
 
     def paint(face: Face) -> tuple[Face, list[np.ndarray]]:
         if face.crop is None:
             return face, []
-        return face, [compose(face.crop, painter(face)) for compose, painter in zip(compositions, painters)]
+        results = (painter(face, request.transfer, request.view) for painter in painters)
+        return face, [compose(face.crop, result) for compose, result in zip(compositions, results)]
 
     count = workers(painters[0].device)
     with ExitStack() as files, tqdm(total=len(driver), desc="reenact", unit="frame") as bar:

@@ -1,0 +1,1 @@
+"""A page to try it: `thedit demo`. `studio` knows methods and files, `page` what stands where."""
