@@ -26,7 +26,7 @@ def make_store(folder, people, frames, size):
                         split=person.partition("-")[0],
                         frame=2 * number,
                         time=number / 25,
-                        image=png(generator.integers(0, 256, (size, size, 3), dtype=np.uint8)),
+                        image=png(generator.integers(0, 256, (3 * size // 2,) * 2 + (3,), dtype=np.uint8)),
                         parts=png(np.zeros((size, size), np.uint8)),
                         camera=label.numpy(),
                         landmarks=np.zeros(136, np.float32),
@@ -34,6 +34,8 @@ def make_store(folder, people, frames, size):
                         identity=np.zeros(8, np.float32),
                         quality=1.0,
                         box=np.zeros(3, np.float32),
+                        performance=clip,
+                        surface=b"",
                     )
                 )
     write(folder / "test.arrow", rows, {})

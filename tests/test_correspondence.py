@@ -42,7 +42,7 @@ def rendered(assets):
     turned = camera.orbit(torch.tensor([25.0, -20.0]), torch.tensor([5.0, -5.0]), radius=3.0)
     cameras = camera.label(turned, camera.split(cameras)[1])
     light = scene.sample(np.random.default_rng(3))
-    pictures = Renderer(assets, RECORDED).render(person, expression, cameras, light, maps=True)
+    pictures = Renderer(assets, RECORDED).render(person, expression, cameras, light, maps=RECORDED // 4)
     boxes = BOX.expand(2, 3)
     return look(pictures, cameras, expression, torch.from_numpy(person.identity), boxes, SIZE // 4)
 
@@ -56,9 +56,9 @@ def batch_of(seen):
 
 
 def errors(head, source, target):
-    """Pixels (N,) between where the correspondence sends what visible cells show and where that is.
+    """Pixels (N,), for each of N visible cells, between where the correspondence sends what it shows and where that is.
 
-    Points are strewn over the target's skin; those that lie within a hundredth of the frame's cells' centres count.
+    Points are strewn over the target's skin; those that lie within a fiftieth of a cell from its centre count.
     """
     found, cells = correspond(head, source, target), target.label.shape[-1]
     triangles = head.triangles[SKIN].repeat(400, 1)
@@ -73,12 +73,14 @@ def errors(head, source, target):
     front = (found.distance[0, row, column] - distance).abs() < 0.002
     counted = front & found.visible[0, row, column] & (found.label[0, row, column] == LABELS["skin"])
     wanted = camera.project(there[centred][None], source.camera)[0]
-    return ((found.uv[0, row, column] - wanted)[counted]).norm(dim=-1) * SIZE
+    off = (found.uv[0, row, column] - wanted)[counted].norm(dim=-1) * SIZE
+    _, cell, count = (row * cells + column)[counted].unique(return_inverse=True, return_counts=True)
+    return torch.zeros(len(count)).index_add(0, cell, off) / count
 
 
 def test_it_meets_the_targets_own_surface(head, rendered):
     off = errors(head, rendered[:1], rendered[1:])
-    assert len(off) > 500
+    assert len(off) > 250
     assert off.quantile(0.99) < 0.3 and off.median() < 0.1
 
 
@@ -88,8 +90,8 @@ def test_it_does_after_every_augmentation(head, rendered):
     box = torch.tensor([[0.07, 0.05, 0.85]]).expand(2, 3)
     for changed in (mirror(frames), crop(frames, box), crop(mirror(frames), box)):
         off = errors(head, changed.surface[:1], changed.surface[1:])
-        assert len(off) > 500
-        assert off.quantile(0.95) < 0.3 and off.median() < 0.1
+        assert len(off) > 250
+        assert off.quantile(0.98) < 0.3 and off.median() < 0.1
 
 
 def test_a_frame_shows_all_of_itself(head, rendered):

@@ -33,7 +33,7 @@ def recorded(assets: Assets, renderer: Renderer):
     person = people.sample(assets, 0, 1, "test")[0]
     moves = motion.animate(np.random.default_rng(1), 2)
     place = scene.sample(np.random.default_rng(2))
-    return person, moves, place, renderer.render(person, moves.expression, moves.camera, place, maps=True)
+    return person, moves, place, renderer.render(person, moves.expression, moves.camera, place, maps=SIZE)
 
 
 def test_assets_follow_the_camera_convention(assets: Assets):
@@ -101,7 +101,7 @@ def test_motion_stays_in_range_and_in_the_picture(assets: Assets):
 
 def test_pictures_are_the_same_every_time(assets: Assets, recorded):
     person, moves, place, frames = recorded
-    again = Renderer(assets, SIZE).render(person, moves.expression, moves.camera, place, maps=True)
+    again = Renderer(assets, SIZE).render(person, moves.expression, moves.camera, place, maps=SIZE)
     for name, value in vars(frames).items():
         assert np.array_equal(value, getattr(again, name)), name
 
@@ -137,7 +137,7 @@ def test_every_part_of_a_face_is_seen(renderer: Renderer, assets: Assets):
     expression = torch.zeros(1, 52)
     expression[0, [ACTIONS.index(name) for name in ("jawOpen", "mouthUpperUpLeft", "mouthUpperUpRight")]] = 0.6
     view = camera.label(camera.orbit(0.0, -5.0), camera.intrinsics(9.0))[None]
-    seen = renderer.render(person, expression, view, scene.sample(np.random.default_rng(0)), maps=True).mask
+    seen = renderer.render(person, expression, view, scene.sample(np.random.default_rng(0)), maps=SIZE).mask
     missing = {name for name, label in LABELS.items() if not (seen == label).any()}
     assert missing <= {"background", "clothes", "tongue", "mouth", "lashes", "hair"}
 

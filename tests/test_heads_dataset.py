@@ -35,7 +35,7 @@ def test_files_and_columns(folder, asset_file):
     assert truth["landmarks"][0].shape == (136,)
     assert truth["identity"][0].shape == (load(asset_file).bank.shape[1],)
     assert read_maps(folder / "truth/test-0000/00.maps.arrow").mask.shape == (3, 64, 64)
-    assert not (folder / "truth/train-0000/00.maps.arrow").exists()
+    assert read_maps(folder / "truth/train-0000/00.maps.arrow").mask.shape == (3, 16, 16)
 
 
 def test_the_sheet_is_a_sample_sheet(folder):

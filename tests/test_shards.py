@@ -18,13 +18,13 @@ from thedit.shards.store import FrameStore
 
 def frame(person: str, clip: str, number: int, split: str = "train", side: int = 16) -> writer.Frame:
     random = np.random.default_rng([len(person), int(clip), number])
-    picture = random.integers(256, size=(side, side, 3), dtype=np.uint8)
+    picture = random.integers(256, size=(3 * side // 2, 3 * side // 2, 3), dtype=np.uint8)
     parts = random.integers(6, size=(side, side), dtype=np.uint8)
     vector = lambda size: random.random(size, dtype=np.float32)  # noqa: E731
     png = lambda array: cv2.imencode(".png", array)[1].tobytes()  # noqa: E731
     return writer.Frame(
         person, clip, split, number, number / 25, png(picture[..., ::-1]), png(parts),
-        vector(25), vector(136), vector(52), vector(7), 0.5, vector(3),
+        vector(25), vector(136), vector(52), vector(7), 0.5, vector(3), clip, b"",
     )  # fmt: skip
 
 
@@ -46,7 +46,9 @@ def test_what_was_written_is_read(folder):
     assert not {"image", "parts"} & set(store.index)
     assert batch.image.shape == (2, 3, 16, 16) and batch.image.dtype == torch.float32
     decoded = cv2.imdecode(np.frombuffer(expected.image, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
-    assert np.allclose(batch.image[1].permute(1, 2, 0).numpy(), decoded / 127.5 - 1, atol=1e-6)
+    assert np.allclose(batch.wide[1].permute(1, 2, 0).numpy(), decoded / 127.5 - 1, atol=1e-6)
+    assert batch.wide.shape == (2, 3, 24, 24) and torch.equal(batch.wide[..., 4:-4, 4:-4], batch.image)
+    assert np.array_equal(store.picture(row), decoded[4:-4, 4:-4]) and batch.surface is None
     assert batch.parts.shape == (2, 1, 16, 16) and batch.parts.dtype == torch.uint8
     for name in ("camera", "expression", "identity"):
         assert np.array_equal(getattr(batch, name)[1].numpy(), getattr(expected, name))

@@ -25,7 +25,7 @@ def prepare(folder: Path, turn: float = 0.0, zoom: float = 1.0, wobble: float = 
     path.write_text(f"title: Test\nroot: {folder}\nvideos: '*.mp4'\n")
     (folder / "a.mp4").touch()
     identities = len(load_file(PATH)["identity"])
-    picture = cv2.imencode(".png", np.zeros((32, 32, 3), np.uint8))[1].tobytes()
+    picture = cv2.imencode(".png", np.zeros((48, 48, 3), np.uint8))[1].tobytes()
     mask = cv2.imencode(".png", np.zeros((32, 32), np.uint8))[1].tobytes()
     box = np.array([20.0, 10.0, 200.0])
     frames = []
@@ -42,7 +42,7 @@ def prepare(folder: Path, turn: float = 0.0, zoom: float = 1.0, wobble: float = 
             frames.append(
                 writer.Frame(
                     person, "1", "train", number, number / 25, picture, mask, label.numpy(),
-                    np.zeros(136), zero, np.zeros(3), 0.5, box,
+                    np.zeros(136), zero, np.zeros(3), 0.5, box, "1", b"",
                 )
             )  # fmt: skip
             rows.append({"frame": number, "camera": true.numpy(), "expression": zero, "identity": np.zeros(identities)})

@@ -21,7 +21,7 @@ def write_shards(folder, size=32, people=3, frames=4, seed=0):
 
 
 def _frame(random, person, split, frame, size):
-    picture = random.integers(0, 255, 3) + random.normal(0, 10, (size, size, 3))
+    picture = random.integers(0, 255, 3) + random.normal(0, 10, (3 * size // 2, 3 * size // 2, 3))
     parts = random.integers(0, 6, (size, size))
     label = camera.label(camera.orbit(float(random.uniform(-30, 30)), 0.0), camera.intrinsics())
     return Frame(
@@ -38,6 +38,8 @@ def _frame(random, person, split, frame, size):
         identity=np.zeros(8, np.float32),
         quality=1.0,
         box=np.array([0, 0, size], np.float32),
+        performance=f"{person}/01",
+        surface=b"",
     )
 
 

@@ -8,17 +8,18 @@ import torch
 from thedit.bench.measure import Record, Work, measure
 from thedit.heads import motion, people, scene
 from thedit.heads.assets import PATH, load
+from thedit.heads.dataset import CELL
 from thedit.heads.renderer import Renderer
 
 SIZE = 256
 FRAMES = {"cpu": 1, "cuda": 64}
 PEOPLE = 4
 COMPARED = slice(0, 60, 20)  # frames that are also drawn on the CPU
-BYTES_PER_PIXEL = 3 + 1 + 4 + 4 + 8  # picture, mask, depth, triangle, barycentric coordinates
+BYTES_PER_PIXEL = 3 + (1 + 4 + 4 + 8) / CELL**2  # picture; mask, depth, triangle, barycentric coordinates
 
 
 def bench_heads(device: str) -> list[Record]:
-    """One record a person: milliseconds and frames a second, anti-aliased, all maps.
+    """One record a person: milliseconds and frames a second, anti-aliased, with the maps of training people.
 
     On CUDA the records also hold how far the pictures are from the CPU's, in steps of 255. Needs the head assets.
     """
@@ -34,7 +35,7 @@ def bench_heads(device: str) -> list[Record]:
         assert stage is not None
 
         def draw(stage=stage, moves=moves, window=window, light=light) -> None:  # type: ignore[no-untyped-def]
-            stage.draw(moves.expression, moves.camera, moves.camera, window, light)
+            stage.draw(moves.expression, moves.camera, moves.camera, window, light, SIZE // CELL)
 
         facts: dict[str, Any] = {}
         case = f"{SIZE} x {SIZE}, batch {FRAMES[device]}, hair {person.hair_style}, beard {person.beard}"
@@ -42,7 +43,7 @@ def bench_heads(device: str) -> list[Record]:
             same = plain.render(person, moves.expression[COMPARED], moves.camera[COMPARED], light).image
             facts = {"goal_frames_per_second": 400.0, **difference(pictures[COMPARED], same)}
             case += f"; {100 * facts['share_within_2']:.2f} % of values within 2/255 of the CPU's"
-        work = Work(bytes=FRAMES[device] * SIZE**2 * BYTES_PER_PIXEL, operations=0)
+        work = Work(bytes=int(FRAMES[device] * SIZE**2 * BYTES_PER_PIXEL), operations=0)
         record = measure("heads", case, draw, device, work, warmup=1, repetitions=5, **facts)
         record["frames_per_second"] = 1e3 * FRAMES[device] / record["median_ms"]
         records.append(record)

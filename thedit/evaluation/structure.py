@@ -23,7 +23,7 @@ from thedit.evaluation import probes, protocols
 from thedit.evaluation.annyheads import TrueLabels, TruePictures
 from thedit.evaluation.run import ready
 from thedit.heads import assets
-from thedit.heads.assets import PARTS, Assets
+from thedit.heads.assets import LABELS, PARTS, Assets
 from thedit.heads.dataset import Truth
 from thedit.kernels import render as kernel
 from thedit.methods.base import Method
@@ -35,6 +35,7 @@ from thedit.spacing import evenly
 FRAMES_PER_CLIP = 3  # whose depth and correspondence are measured; probes read all frames
 SURFACE_POINTS = 1000  # of the face, searched and searched among
 NEAR_HIT = 5.0  # millimetres within which a corresponding point counts as found
+NO_SURFACE = [LABELS[name] for name in ("background", "lashes", "brows", "beard", "hair")]
 
 
 @dataclass(frozen=True)
@@ -153,10 +154,10 @@ def depth_errors(
     batch = frames.batch(rows)
     person, clip = frames.index[["person", "clip"]].iloc[frame.row]
     true = truth.frames(f"{person}/{clip}", labels.labels(rows, "expression"), labels.cameras(rows))
-    assert true.depth is not None and true.triangle is not None
+    assert true.depth is not None and true.mask is not None
     made = method.geometry(method.encode(batch), batch, batch.camera).distance
     assert made is not None
-    head = torch.from_numpy(true.triangle[0] >= 0)
+    head = torch.from_numpy(~np.isin(true.mask[0], NO_SURFACE))
     wanted, found = torch.from_numpy(true.depth[0])[head], made[0][head]
     values = {"model": _spread(found - wanted), "flat": _spread(wanted)}
     return [

@@ -38,7 +38,7 @@ def check(assets: Assets, heads: config.Heads) -> list[dict[str, Any]]:
             generator = np.random.default_rng([person.seed, number])
             light, moves = scene.sample(generator), motion.animate(generator, 1)
             began = time.process_time()
-            image = renderer.render(person, moves.expression, moves.camera, light, maps=True).image[0]
+            image = renderer.render(person, moves.expression, moves.camera, light, maps=heads.size).image[0]
             seconds[index, number] = time.process_time() - began
             yaw = float(camera.angles(camera.split(moves.camera)[0])[0, 0])
             if abs(yaw) > FRONTAL:

@@ -7,7 +7,7 @@ of processes, and again at any time: `Truth` renders a recorded person with anot
 import csv
 import json
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -33,6 +33,8 @@ from thedit.heads.scene import Scene
 
 NOISE = 1.6  # standard deviation of the camera's noise, of 255
 QUALITY = "15"  # x264's constant rate factor
+CELL = 4  # recorded pixels along the side of a cell of the maps of training people; test people's cells are pixels
+VERSION = 2  # of what `thedit heads render` makes with the same settings
 Split = Literal["train", "test"]
 SPLITS: tuple[Split, Split] = ("train", "test")
 
@@ -50,9 +52,22 @@ class Clip:
         """As in ``test-0002/01``."""
         return f"{self.split}-{self.person:04d}/{self.number:02d}"
 
-    def generator(self, seed: int, purpose: int) -> np.random.Generator:
-        """Random numbers that belong to this clip and one purpose."""
-        return np.random.default_rng([seed, zlib.crc32(self.name.encode()), purpose])
+    @property
+    def performance(self) -> str:
+        """What is done in the clip; training people give every performance in twos, under one path of the camera.
+
+        Test people have theirs alone, because protocols drive one of them by another.
+        """
+        return f"train-take-{self.person // 2:04d}/{self.number:02d}" if self.split == "train" else self.name
+
+    def light(self, seed: int) -> Scene:
+        """Light, background and stance."""
+        return scene.sample(_generator(seed, self.name, 2))
+
+    def moves(self, heads: config.Heads) -> Motion:
+        """Expressions and cameras of the frames that are recorded."""
+        moves = motion.animate(_generator(heads.seed, self.performance, 1), heads.frames_per_clip * heads.stride)
+        return Motion(moves.expression[:: heads.stride], moves.camera[:: heads.stride])
 
 
 def clips(heads: config.Heads, splits: tuple[Split, ...] = SPLITS) -> list[Clip]:
@@ -84,7 +99,7 @@ def finished(folder: Path, clip: Clip, key: str) -> bool:
 
 
 def record(renderer: Renderer, heads: config.Heads, takes: list[Clip], folder: Path, key: str) -> None:
-    """Render clips of one person; write videos, truth and, for test people, maps."""
+    """Render clips of one person; write videos, maps and truth."""
     split, number = takes[0].split, takes[0].person
     person = people.sample(renderer.assets, heads.seed, number + 1, split)[number]
     for clip in takes:
@@ -92,14 +107,15 @@ def record(renderer: Renderer, heads: config.Heads, takes: list[Clip], folder: P
 
 
 def _record(renderer: Renderer, heads: config.Heads, person: Person, clip: Clip, folder: Path, key: str) -> None:
-    moves, light = _moves(heads, clip), _light(heads.seed, clip)
-    frames = renderer.render(person, moves.expression, moves.camera, light, maps=clip.split == "test")
+    moves, tested = clip.moves(heads), clip.split == "test"
+    maps = heads.size if tested else heads.size // CELL
+    frames = renderer.render(person, moves.expression, moves.camera, clip.light(heads.seed), maps=maps)
     rate = Fraction(motion.RATE) / heads.stride
-    _write_video(folder / "videos" / f"{clip.name}.mp4", frames.image, clip.generator(heads.seed, 3), rate)
-    if clip.split == "test":
-        write_maps(folder / "truth" / f"{clip.name}.maps.arrow", frames)
-    names = [f"videos/{clip.name}.mp4", *[f"truth/{clip.name}.maps.arrow"] * (clip.split == "test")]
-    made = {"fingerprint": key, "files": json.dumps({name: sha256(folder / name) for name in names})}
+    _write_video(folder / "videos" / f"{clip.name}.mp4", frames.image, _generator(heads.seed, clip.name, 3), rate)
+    write_maps(folder / "truth" / f"{clip.name}.maps.arrow", frames)
+    names = [f"videos/{clip.name}.mp4", f"truth/{clip.name}.maps.arrow"]
+    files = json.dumps({name: sha256(folder / name) for name in names})
+    made = {"version": str(VERSION), "fingerprint": key, "files": files}
     _write_truth(folder / "truth" / f"{clip.name}.parquet", renderer.assets, clip, person.identity, moves, made)
 
 
@@ -131,7 +147,6 @@ class Truth:
         self.size = size
         self.factor = max(round(self.heads.size / size), 1)
         self._fine = Renderer(assets, size * self.factor, device)
-        self._maps = Renderer(assets, size, device)
         self._people: dict[str, Person] = {}
 
     def frames(
@@ -145,26 +160,21 @@ class Truth:
         """
         split, index = clip.split("/")[0].split("-")
         which = Clip("test" if split == "test" else "train", int(index), int(clip.split("/")[1]))
-        light = _light(self.heads.seed, which)
+        light = which.light(self.heads.seed)
         name = clip.split("/")[0]
         if name not in self._people:
             sampled = people.sample(self._fine.assets, self.heads.seed, which.person + 1, which.split)
             self._people[name] = sampled[which.person]
         person = self._people[name]
-        fine = self._fine.render(person, expression, cameras, light, recorded=recorded, window=window)
-        seen = self._maps.render(person, expression, cameras, light, recorded=recorded, window=window, maps=True)
-        blocks = fine.image.reshape(len(fine.image), self.size, self.factor, self.size, self.factor, 3)
+        seen = self._fine.render(person, expression, cameras, light, recorded=recorded, window=window, maps=self.size)
+        blocks = seen.image.reshape(len(seen.image), self.size, self.factor, self.size, self.factor, 3)
         image = (blocks.astype(np.float32).mean((2, 4)) + 0.5).astype(np.uint8)
-        return Frames(image, seen.mask, seen.depth, seen.triangle, seen.barycentric)
+        return replace(seen, image=image)
 
 
-def _moves(heads: config.Heads, clip: Clip) -> Motion:
-    moves = motion.animate(clip.generator(heads.seed, 1), heads.frames_per_clip * heads.stride)
-    return Motion(moves.expression[:: heads.stride], moves.camera[:: heads.stride])
-
-
-def _light(seed: int, clip: Clip) -> Scene:
-    return scene.sample(clip.generator(seed, 2))
+def _generator(seed: int, name: str, purpose: int) -> np.random.Generator:
+    """Random numbers that belong to a clip or a performance and one purpose."""
+    return np.random.default_rng([seed, zlib.crc32(name.encode()), purpose])
 
 
 def _write_video(path: Path, images: NDArray[np.uint8], generator: np.random.Generator, rate: Fraction) -> None:
@@ -199,6 +209,7 @@ def _write_truth(
             "person": [person] * frames,
             "clip": [number] * frames,
             "split": [clip.split] * frames,
+            "performance": [clip.performance] * frames,
             "frame": pa.array(range(frames), pa.int32()),
             "camera": rows(moves.camera.numpy()),
             "expression": rows(moves.expression.numpy()),

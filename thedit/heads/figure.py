@@ -33,6 +33,8 @@ class Figure:
     triangles  (T, 3); the first ones are those of the assets, in their order, without the lash sheets
     label      (T,) see `thedit.heads.assets.LABELS`
     tangent, tint, normal (V, 3) of strands; zero for other vertices
+    anchor     (V,) triangle of the assets to which a strand's vertex is attached, -1 for other vertices
+    anchor_weights (V, 2) of that triangle's first two vertices
     hair       rigid ribbons
     texture    (side, side, 4), see `thedit.heads.skin.paint`
     """
@@ -47,6 +49,8 @@ class Figure:
     tangent: Array
     tint: Array
     normal: Array
+    anchor: NDArray[np.int32]
+    anchor_weights: Array
     hair: Ribbons
     texture: Array
 
@@ -86,6 +90,7 @@ class Wardrobe:
             pieces.append((whiskers, self._skin_surface, self.skin, "beard"))
         base, actions, rest = [own], [assets.actions.numpy()], [self.rest]
         triangles, label = [self.solid], [assets.part.numpy()[: len(self.solid)] + 1]
+        anchor, anchor_weights = [np.full(len(own), -1)], [np.zeros((len(own), 2))]
         start = len(own)
         for ribbons, surface, onto, name in pieces:
             face, weights, _ = surface.nearest(ribbons.vertices)
@@ -94,6 +99,8 @@ class Wardrobe:
             base.append(attach @ own + ribbons.vertices - attach @ self.rest)
             actions.append((attach @ self.deltas).reshape(count, 52, 3).swapaxes(0, 1))
             rest.append(ribbons.vertices)
+            anchor.append(face + (len(self.solid) if onto is self.sheets else 0))
+            anchor_weights.append(weights[:, :2])
             triangles.append(ribbons.triangles + start)
             label.append(np.full(len(ribbons.triangles), shading.LABELS[name], np.int32))
             start += len(ribbons.vertices)
@@ -113,6 +120,8 @@ class Wardrobe:
             rest=places,
             triangles=np.concatenate(triangles).astype(np.int32),
             label=np.concatenate(label).astype(np.int32),
+            anchor=np.concatenate(anchor).astype(np.int32),
+            anchor_weights=np.concatenate(anchor_weights).astype(np.float32),
             hair=self._hair(person, own),
             texture=skin.paint(person, self.atlas, self.landmarks),
             **attributes,

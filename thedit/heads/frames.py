@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from thedit.errors import UserError
 from thedit.files import atomic
 
 DEPTH_UNIT = 1e-4  # world units a step of the stored depth
@@ -14,13 +15,14 @@ DEPTH_UNIT = 1e-4  # world units a step of the stored depth
 
 @dataclass(frozen=True)
 class Frames:
-    """T pictures of side S and, if asked for, what is seen at each pixel's centre.
+    """T pictures of side S and, if asked for, what is seen at the centres of M x M cells of them.
 
     image        (T, S, S, 3) uint8 RGB
-    mask         (T, S, S) uint8, see `thedit.heads.assets.LABELS`
-    depth        (T, S, S) float32, distance from the camera's centre along the ray in world units; 0 for background
-    triangle     (T, S, S) int32, triangle of the assets; -1 where there is none (background, strands)
-    barycentric  (T, S, S, 2) float32, weights of that triangle's first two vertices
+    mask         (T, M, M) uint8, see `thedit.heads.assets.LABELS`
+    depth        (T, M, M) float32, distance from the camera's centre along the ray in world units; 0 for background
+    triangle     (T, M, M) int32, triangle of the assets; where a brow, a lash or a beard is, the one that it is fixed
+                 to; -1 where there is none (background, hair)
+    barycentric  (T, M, M, 2) float32, weights of that triangle's first two vertices
     """
 
     image: NDArray[np.uint8]
@@ -51,10 +53,23 @@ def write_maps(path: str | Path, frames: Frames) -> None:
             writer.write_table(table)
 
 
-def read_maps(path: str | Path) -> Frames:
-    """The stored maps of a clip, without the pictures (``image`` has no frames)."""
-    with pa.memory_map(str(path)) as source:
-        table = pa.ipc.open_file(source).read_all()
+def read_maps(path: str | Path, frames: NDArray[np.integer] | None = None) -> Frames:
+    """The stored maps of a clip, of all frames or of ``frames``, without the pictures (``image`` has no frames).
+
+    Raises `UserError` for a file that is missing or damaged.
+    """
+    try:
+        with pa.memory_map(str(path)) as source:
+            table = pa.ipc.open_file(source).read_all()
+        return _maps(table if frames is None else table.take(pa.array(frames)))
+    except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
+        raise UserError(
+            f"{path}: is missing or damaged ({' '.join(str(error).split())}); delete it and run 'thedit heads render' "
+            "again, which renders that clip alone."
+        ) from error
+
+
+def _maps(table: pa.Table) -> Frames:
     side = int(table.schema.metadata[b"side"])
 
     def column(name: str, dtype: type, *more: int) -> NDArray:

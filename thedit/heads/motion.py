@@ -9,11 +9,14 @@ from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
 from thedit import camera
+from thedit.heads import gestures
 from thedit.heads.assets import ACTIONS
 from thedit.heads.figure import NECK
 
 Array = NDArray[np.float64]
 RATE = 25.0
+TURNS = np.array([62.0, 31.0, 26.0])  # degrees of yaw, pitch and roll that are not reached
+COVERAGE = (0.98, 1.12)  # world units that the picture's side shows at the head: a crop and a quarter more all around
 
 # Mouth shapes of speech as mixes of facial actions (both sides where an action has sides).
 VISEMES: dict[str, dict[str, float]] = {
@@ -49,45 +52,71 @@ class Motion:
 
 def animate(generator: np.random.Generator, frames: int) -> Motion:
     """One clip's motion: facial actions, and the head's and the camera's as camera labels."""
-    yaw, pitch, roll, *shift = _head(generator, frames)
-    expression = _speech(generator, frames) + _moods(generator, frames)
-    _look(expression, generator, yaw, pitch)
+    seen = _turns(generator, frames)
+    expression = gestures.add(generator, _speech(generator, frames) + _moods(generator, frames))
+    _look(expression, generator, seen)
     _blink(expression, generator)
+    return Motion(torch.from_numpy(possible(expression)).float(), _record(generator, seen))
+
+
+def possible(expression: Array) -> Array:
+    """Expressions (T, 52) in [0, 1] in which lips do not pass through each other and a tongue has a gap to come out."""
     expression = np.clip(expression, 0, 1)
-    return Motion(torch.from_numpy(expression).float(), _record(generator, yaw, pitch, roll, np.stack(shift, -1)))
+    jaw, closed, tongue = (ACTIONS.index(name) for name in ("jawOpen", "mouthClose", "tongueOut"))
+    needed = np.maximum(0.45 * expression[:, tongue], 0.5 * expression[:, closed])
+    expression[:, jaw] = np.maximum(expression[:, jaw], needed)
+    expression[:, closed] = np.minimum(expression[:, closed], 0.8 * expression[:, jaw])
+    return expression
 
 
-def _head(generator: np.random.Generator, frames: int) -> list[Array]:
-    """Yaw, pitch, roll in degrees and shift along three axes in world units, each (T,)."""
+def _turns(generator: np.random.Generator, frames: int) -> Array:
+    """Yaw, pitch and roll (T, 3) in degrees at which the camera sees the head, within `TURNS`.
+
+    Half of the clips are calm; in the others the head turns far and looks around, with rests in between.
+    """
     lively = generator.uniform(0.5, 1.3)
-    spreads = (13.0, 6.5, 4.5, 0.012, 0.006, 0.01)
-    offsets = (9.0, 5.0, 3.0, 0.012, 0.01, 0.0)
-    return [
-        generator.normal(0, offset) + lively * spread * _smooth_noise(generator, frames, 11.0)
-        for spread, offset in zip(spreads, offsets)
-    ]
+    wide = generator.random() < 0.5
+    spreads, offsets = np.array([13.0, 6.5, 4.5]), np.array([9.0, 5.0, 3.0])
+    angles = np.stack([_smooth_noise(generator, frames, 11.0) for _ in range(3)], -1) * spreads * lively
+    angles += generator.normal(0, offsets)
+    if wide:
+        angles += _glances(generator, frames) * generator.uniform(0.5, 1.0)
+    return TURNS * np.tanh(angles / TURNS)
 
 
-def _record(generator: np.random.Generator, yaw: Array, pitch: Array, roll: Array, shift: Array) -> Tensor:
-    """Camera labels (T, 25): a camera of its own focal length and place in the room films the moving head."""
-    frames = len(yaw)
-    coverage = generator.uniform(0.70, 0.82)  # world units that the picture's side shows at the head
-    distance = generator.uniform(1.8, 4.5)
-    towards = np.array([generator.normal(0, 0.015), -0.005 + generator.normal(0, 0.012), 0.05])
-    pose = camera.orbit(
-        float(generator.normal(0, 4)), float(generator.normal(0, 4)), float(generator.normal(0, 1)), distance,
-        (float(towards[0]), float(towards[1]), float(towards[2])),
-    ).double()  # fmt: skip
-    pose = pose.repeat(frames, 1, 1)
-    drift = np.stack([_smooth_noise(generator, frames, 12.0) for _ in range(3)], -1)
-    pose[:, :3, 3] += torch.from_numpy(drift * 0.003)
+def _glances(generator: np.random.Generator, frames: int) -> Array:
+    """Yaw, pitch and roll (T, 3) of a head that looks to one place after another for 0.4 to 1.6 s each."""
+    margin = int(2 * RATE)
+    track = np.zeros((frames + 2 * margin, 3))
+    frame, side = 0, generator.choice([-1, 1])
+    while frame < len(track):
+        length = int(generator.uniform(0.4, 1.6) * RATE)
+        aim = [side * abs(generator.normal(0, 55)), generator.normal(0, 20), generator.normal(0, 13)]
+        track[frame : frame + length] = aim
+        frame, side = frame + length, side * generator.choice([-1, 1], p=[0.75, 0.25])
+    return gaussian_filter1d(track, generator.uniform(3.0, 6.0), axis=0)[margin : margin + frames]
 
-    head = torch.eye(4, dtype=torch.float64).repeat(frames, 1, 1)  # head to room
-    angles = (torch.from_numpy(np.radians(values)) for values in (yaw, pitch, roll))
-    head[:, :3, :3] = _rotation(*angles)
+
+def _record(generator: np.random.Generator, seen: Array) -> Tensor:
+    """Camera labels (T, 25): a camera of its own focal length and place in the room films the moving head.
+
+    It stands where it sees much of what the head turns to; the head turns about the neck, and so leaves the middle.
+    """
+    frames = len(seen)
+    coverage, distance = generator.uniform(*COVERAGE), generator.uniform(1.8, 4.5)
+    sway = np.stack([_smooth_noise(generator, frames, 11.0) for _ in range(3)], -1) * [0.012, 0.006, 0.01]
+    sway = sway * generator.uniform(0.5, 1.3) + generator.normal(0, [0.02, 0.016, 0.0])
+    stand = seen.mean(0) * generator.uniform(0.3, 1.0, 3) + generator.normal(0, [4, 4, 1])  # of the camera in the room
+    turned = np.radians((seen - stand) * [-1, 1, 1])
+    head = _rotation(*torch.from_numpy(turned).unbind(-1))  # (T, 3, 3), head to room
     neck = torch.tensor(NECK, dtype=torch.float64)
-    head[:, :3, 3] = neck - head[:, :3, :3] @ neck + torch.from_numpy(shift)
-    return camera.label(torch.linalg.inv(head) @ pose, camera.intrinsics(distance / coverage).double()).float()
+    reach = torch.tensor(camera.PIVOT, dtype=torch.float64) - neck
+    middle = (head @ reach).mean(0) + torch.from_numpy(sway)  # from the neck to what the camera looks at
+    aim = neck + (head.transpose(1, 2) @ middle[..., None])[..., 0]
+    pose = camera.orbit(*torch.from_numpy(seen).unbind(-1), radius=distance, pivot=(0.0, 0.0, 0.0)).double()
+    drift = np.stack([_smooth_noise(generator, frames, 12.0) for _ in range(3)], -1)
+    pose[:, :3, 3] += aim + torch.from_numpy(drift * 0.003)
+    return camera.label(pose, camera.intrinsics(distance / coverage).double()).float()
 
 
 def _rotation(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
@@ -134,17 +163,18 @@ def _moods(generator: np.random.Generator, frames: int) -> Array:
     return track
 
 
-def _look(expression: Array, generator: np.random.Generator, yaw: Array, pitch: Array) -> None:
-    """Saccades between fixations that mostly counter the head's turn; the lids follow the gaze."""
-    frames = len(yaw)
+def _look(expression: Array, generator: np.random.Generator, seen: Array) -> None:
+    """Saccades between fixations, some far aside, that mostly counter the head's turn; the lids follow the gaze."""
+    frames = len(seen)
     aim = np.zeros((frames, 2))
     frame = 0
     while frame < frames:
         length = int(generator.uniform(0.3, 1.6) * RATE)
-        aim[frame : frame + length] = generator.normal(0, [9, 5])
+        aim[frame : frame + length] = generator.normal(0, [22, 14] if generator.random() < 0.35 else [9, 5])
         frame += length
-    aside = np.clip(aim[:, 0] - 0.8 * yaw, -32, 32) / 32  # positive: to the head's left
-    up = np.clip(aim[:, 1] + 0.7 * pitch, -25, 25) / 25
+    follows = generator.uniform(0.0, 0.9)  # 0: the eyes go with the head
+    aside = np.clip(aim[:, 0] + follows * seen[:, 0], -32, 32) / 32  # positive: to the head's left
+    up = np.clip(aim[:, 1] + follows * seen[:, 1], -25, 25) / 25
     aside, up = gaussian_filter1d(aside, 0.5), gaussian_filter1d(up, 0.5)
     for side, outwards in (("Left", aside), ("Right", -aside)):
         expression[:, ACTIONS.index(f"eyeLookOut{side}")] = np.maximum(outwards, 0)

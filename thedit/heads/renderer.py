@@ -23,13 +23,14 @@ class Renderer:
 
     def render(
         self, person: Person, expression: Tensor, cameras: Tensor, scene: Scene, *,
-        recorded: Tensor | None = None, window: Tensor | None = None, maps: bool = False,
+        recorded: Tensor | None = None, window: Tensor | None = None, maps: int = 0,
     ) -> Frames:  # fmt: skip
         """Pictures of one person: expressions (T, 52) seen by cameras (T, 25).
 
         ``recorded`` (T, 25) are the cameras that light, background and the body's stance belong to; they default to
         ``cameras``. Pass them to look at a recorded moment from elsewhere. ``window`` (T, 3): left, top and side of
-        the part of the background that fills the picture, normalised; all of it by default.
+        the part of the background that fills the picture, normalised; all of it by default. ``maps``: side of the maps
+        of what is seen where; 0 for none.
         """
         if self._stage is None or self._stage.figure.person is not person:
             batch = min(FRAMES_AT_ONCE[self.device], len(expression))

@@ -41,6 +41,8 @@ class Look:
     occlusion: wp.array(dtype=wp.float32)  # (V,) share of the sky that is seen, 0 to 1
     tangent: wp.array(dtype=wp.vec3)  # (V,) along strands
     tint: wp.array(dtype=wp.vec3)  # (V,) colour of strands
+    anchor: wp.array(dtype=wp.int32)  # (V,) triangle of the assets that a strand's vertex is attached to
+    anchor_weights: wp.array(dtype=wp.vec2)  # (V,) of that triangle's first two vertices
     texture: wp.array2d(dtype=wp.vec4)  # albedo and gloss; a negative gloss is cloth
     hair: wp.uint64
     hair_triangles: wp.array2d(dtype=wp.int32)
@@ -87,9 +89,6 @@ class Sample:
     colour: wp.vec3
     label: wp.int32
     distance: wp.float32
-    face: wp.int32
-    u: wp.float32
-    v: wp.float32
 
 
 @wp.func
@@ -242,7 +241,6 @@ def shade(look: Look, light: Light, view: View, frame: int, x: float, y: float, 
     origin = view.centre[frame]
     direction = wp.normalize(view.rotation[frame] * (view.lens[frame] * wp.vec3(x, y, 1.0)))
     found = Sample()
-    found.face = -1
     key = room * light.key
     eye = -direction
     # Soft shadows: each sample looks at another point of the light.
@@ -373,10 +371,6 @@ def shade(look: Look, light: Light, view: View, frame: int, x: float, y: float, 
     found.colour = display(colour * light.exposure)
     found.label = label
     found.distance = hit.t
-    if label < LASHES or label == CLOTHES:
-        found.face = hit.face
-        found.u = hit.u
-        found.v = hit.v
     return found
 
 
@@ -419,12 +413,8 @@ def refine(
     view: View,
     samples: wp.array3d(dtype=Sample),
     image: wp.array4d(dtype=wp.uint8),
-    mask: wp.array3d(dtype=wp.uint8),
-    depth: wp.array3d(dtype=wp.float32),
-    triangle: wp.array3d(dtype=wp.int32),
-    barycentric: wp.array3d(dtype=wp.vec2),
 ):
-    """More rays where they are needed; writes the picture and the maps."""
+    """More rays where they are needed; writes the picture."""
     frame, row, column = wp.tid()
     here = samples[frame, row, column]
     size = samples.shape[1]
@@ -440,10 +430,60 @@ def refine(
     colour = colour / (float(wanted) + 1.0)
     for i in range(3):
         image[frame, row, column, i] = wp.uint8(wp.clamp(colour[i] * 255.0 + 0.5, 0.0, 255.0))
-    mask[frame, row, column] = wp.uint8(here.label)
-    depth[frame, row, column] = here.distance
-    triangle[frame, row, column] = here.face
-    barycentric[frame, row, column] = wp.vec2(here.u, here.v)
+
+
+@wp.kernel
+def survey(
+    look: Look,
+    view: View,
+    mask: wp.array3d(dtype=wp.uint8),
+    depth: wp.array3d(dtype=wp.float32),
+    triangle: wp.array3d(dtype=wp.int32),
+    barycentric: wp.array3d(dtype=wp.vec2),
+):
+    """What the rays through the centres of the maps' cells meet; see `thedit.heads.frames.Frames`."""
+    frame, row, column = wp.tid()
+    size = mask.shape[1]
+    x = (float(column) + 0.5) / float(size)
+    y = (float(row) + 0.5) / float(size)
+    origin = view.centre[frame]
+    direction = wp.normalize(view.rotation[frame] * (view.lens[frame] * wp.vec3(x, y, 1.0)))
+    label = wp.int32(0)
+    distance = float(0.0)
+    face = wp.int32(-1)
+    weights = wp.vec2()
+    hit = wp.mesh_query_ray(view.meshes[frame], origin, direction, FAR)
+    reach = FAR
+    if hit.result:
+        reach = hit.t
+        distance = hit.t
+        label = look.label[hit.face]
+        face = hit.face
+        weights = wp.vec2(hit.u, hit.v)
+        if label >= LASHES:  # a strand: where its nearest vertex is attached
+            corner = wp.int32(2)
+            if hit.u > hit.v and hit.u > 1.0 - hit.u - hit.v:
+                corner = 0
+            elif hit.v > 1.0 - hit.u - hit.v:
+                corner = 1
+            vertex = look.triangles[hit.face, corner]
+            face = look.anchor[vertex]
+            weights = look.anchor_weights[vertex]
+        elif label == SKIN:
+            w = 1.0 - hit.u - hit.v
+            uv = look.uv[hit.face, 0] * hit.u + look.uv[hit.face, 1] * hit.v + look.uv[hit.face, 2] * w
+            if texture_at(look.texture, uv)[3] < 0.0:
+                label = CLOTHES
+    strand = wp.mesh_query_ray(look.hair, origin, direction, reach)
+    if strand.result:
+        distance = strand.t
+        label = HAIR
+        face = -1
+        weights = wp.vec2()
+    mask[frame, row, column] = wp.uint8(label)
+    depth[frame, row, column] = distance
+    triangle[frame, row, column] = face
+    barycentric[frame, row, column] = weights
 
 
 @wp.kernel

@@ -43,39 +43,33 @@ class Stage:
         self.still = self._array(figure.normal, wp.vec3)
         self.triangles = self._array(figure.triangles, wp.int32)
         self.samples = wp.empty((self.batch, size, size), dtype=shading.Sample, device=device)
-        pixels = (self.batch, size, size)
-        self.maps = {
-            "image": torch.empty(*pixels, 3, dtype=torch.uint8, device=device),
-            "mask": torch.empty(*pixels, dtype=torch.uint8, device=device),
-            "depth": torch.empty(*pixels, device=device),
-            "triangle": torch.empty(*pixels, dtype=torch.int32, device=device),
-            "barycentric": torch.empty(*pixels, 2, device=device),
-        }
-        vectors = {"barycentric": wp.vec2}
-        self._maps = [wp.from_torch(tensor, dtype=vectors.get(name)) for name, tensor in self.maps.items()]
+        self.image = torch.empty(self.batch, size, size, 3, dtype=torch.uint8, device=device)
+        self._maps: dict[str, torch.Tensor] = {}
         self.look = self._look(assets)
 
     def render(
-        self, expression: Tensor, cameras: Tensor, recorded: Tensor, window: Tensor, scene: Scene, maps: bool
+        self, expression: Tensor, cameras: Tensor, recorded: Tensor, window: Tensor, scene: Scene, maps: int
     ) -> Frames:
         """See `Renderer.render`."""
-        names = list(self.maps) if maps else ["image"]
         pieces = []
         for start in range(0, len(expression), self.batch):
             part = slice(start, start + self.batch)
-            self.draw(expression[part], cameras[part], recorded[part], window[part], scene)
-            pieces.append([self.maps[name][: len(expression[part])].cpu().numpy().copy() for name in names])
-        return Frames(**{name: np.concatenate(column) for name, column in zip(names, zip(*pieces))})
+            drawn = self.draw(expression[part], cameras[part], recorded[part], window[part], scene, maps)
+            pieces.append({name: tensor.cpu().numpy().copy() for name, tensor in drawn.items()})
+        return Frames(**{name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]})
 
-    def draw(self, expression: Tensor, cameras: Tensor, recorded: Tensor, window: Tensor, scene: Scene) -> None:
-        """Render up to a batch of frames into ``self.maps``, on the device; parameters as in `Renderer.render`."""
+    def draw(
+        self, expression: Tensor, cameras: Tensor, recorded: Tensor, window: Tensor, scene: Scene, maps: int
+    ) -> dict[str, Tensor]:
+        """Up to a batch of frames on the device, by the names of `Frames`, valid until the next call; see `render`."""
         if self.device == "cuda":  # torch and warp must not overtake each other
             with wp.ScopedStream(wp.stream_from_torch(torch.cuda.current_stream())):
-                self._draw(expression, cameras, recorded, window, scene)
-        else:
-            self._draw(expression, cameras, recorded, window, scene)
+                return self._draw(expression, cameras, recorded, window, scene, maps)
+        return self._draw(expression, cameras, recorded, window, scene, maps)
 
-    def _draw(self, expression: Tensor, cameras: Tensor, recorded: Tensor, window: Tensor, scene: Scene) -> None:
+    def _draw(
+        self, expression: Tensor, cameras: Tensor, recorded: Tensor, window: Tensor, scene: Scene, maps: int
+    ) -> dict[str, Tensor]:
         frames = len(expression)
         turn = self._array(body_turn(recorded, scene.body_yaw).numpy(), wp.vec3)
         weights = self._array(expression.float().cpu().numpy(), wp.float32)
@@ -88,7 +82,25 @@ class Stage:
         inputs = [self.look, light, view, self.samples]
         size = (frames, self.size, self.size)
         wp.launch(shading.cast, dim=size, inputs=inputs, device=self.device)
-        wp.launch(shading.refine, dim=size, inputs=[*inputs, *self._maps], device=self.device)
+        wp.launch(shading.refine, dim=size, inputs=[*inputs, wp.from_torch(self.image)], device=self.device)
+        drawn = {"image": self.image}
+        if maps:
+            drawn |= self._survey(view, frames, maps)
+        return {name: tensor[:frames] for name, tensor in drawn.items()}
+
+    def _survey(self, view: shading.View, frames: int, side: int) -> dict[str, Tensor]:
+        if not self._maps or self._maps["mask"].shape[1] != side:
+            cells = (self.batch, side, side)
+            self._maps = {
+                "mask": torch.empty(*cells, dtype=torch.uint8, device=self.device),
+                "depth": torch.empty(*cells, device=self.device),
+                "triangle": torch.empty(*cells, dtype=torch.int32, device=self.device),
+                "barycentric": torch.empty(*cells, 2, device=self.device),
+            }
+        vectors = {"barycentric": wp.vec2}
+        outputs = [wp.from_torch(tensor, dtype=vectors.get(name)) for name, tensor in self._maps.items()]
+        wp.launch(shading.survey, dim=(frames, side, side), inputs=[self.look, view, *outputs], device=self.device)
+        return self._maps
 
     def _normals(self, frames: int) -> None:
         inputs = [self.points, self.triangles, self.first, self.around, self.still]
@@ -103,6 +115,8 @@ class Stage:
         look.rest = self._array(figure.rest, wp.vec3)
         look.tangent = self._array(figure.tangent, wp.vec3)
         look.tint = self._array(figure.tint, wp.vec3)
+        look.anchor = self._array(figure.anchor, wp.int32)
+        look.anchor_weights = self._array(figure.anchor_weights, wp.vec2)
         look.texture = self._array(figure.texture, wp.vec4)
         look.hair = self.hair.id
         look.hair_triangles = self._array(figure.hair.triangles, wp.int32)

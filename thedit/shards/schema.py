@@ -6,7 +6,7 @@ import pyarrow as pa
 
 VERSION = "2"
 EXPRESSIONS = 52
-PICTURES = ("image", "parts")
+PICTURES = ("image", "parts", "surface")
 
 
 def schema(identity: int) -> pa.Schema:
@@ -15,13 +15,16 @@ def schema(identity: int) -> pa.Schema:
     person, clip   text; a clip's name is ``<person>/<clip>``
     split          text, e.g. ``train`` or ``test``
     frame, time    number of the frame in its video, from 0, and its presentation time in seconds
-    image, parts   PNG bytes: RGB picture, and labels of `thedit.shards.batch.PARTS`
+    image          PNG bytes: RGB picture, 3/2 of the frame's side, of which the frame is the centre
+    parts          PNG bytes: labels of `thedit.shards.batch.PARTS` in the frame
     camera         25, label of the crop, see `thedit.camera`
     landmarks      136, 68 x (x, y) in the crop's normalised coordinates
     expression     52, fitted, in [0, 1]
     identity       fitted
     quality        how good a source the frame is, in [0, 1]
     box            left, top, side of the crop in the video's pixels
+    performance    what is done in the clip, its own name unless several people do the same (frame by frame)
+    surface        `thedit.shards.surface.pack`; empty where it is not known
     """
     return pa.schema(
         [
@@ -38,6 +41,8 @@ def schema(identity: int) -> pa.Schema:
             ("identity", pa.list_(pa.float32(), identity)),
             ("quality", pa.float32()),
             ("box", pa.list_(pa.float32(), 3)),
+            ("performance", pa.string()),
+            ("surface", pa.binary()),
         ]
     )
 

@@ -9,14 +9,16 @@ import cv2
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
 from thedit.config import digest
 from thedit.errors import UserError
-from thedit.shards.batch import FrameBatch, TrainBatch
+from thedit.shards.batch import FrameBatch, TrainBatch, centre
 from thedit.shards.sampler import Pairs
 from thedit.shards.schema import PICTURES, VERSION, checksum, schema
+from thedit.shards.surface import Surface, unpack
 
 Rows = Sequence[int] | np.ndarray | Tensor
 
@@ -56,8 +58,13 @@ class FrameStore:
 
     @cached_property
     def size(self) -> int:
-        """Side of the pictures in pixels."""
+        """Side of the frames in pixels."""
         return self.picture(0).shape[0]
+
+    @cached_property
+    def surfaces(self) -> bool:
+        """Whether it is known of every frame what is seen where."""
+        return all(pc.min(pc.binary_length(batch.column("surface"))).as_py() > 0 for batch in self._batches)
 
     @property
     def provenance(self) -> dict[Path, dict[str, str]]:
@@ -85,36 +92,54 @@ class FrameStore:
         return np.array(value.as_py(), np.float32)
 
     def picture(self, row: int, name: str = "image") -> np.ndarray:
-        """Decode ``image`` (S, S, 3) RGB or ``parts`` (S, S) of one frame, uint8."""
-        shard, value = self._cell(name, row)
+        """``image`` (S, S, 3) RGB, ``wide`` (3S/2, 3S/2, 3) RGB or ``parts`` (S, S) of one frame, decoded, uint8."""
+        column = "parts" if name == "parts" else "image"
+        shard, value = self._cell(column, row)
         encoded = value.as_buffer()
-        flag = cv2.IMREAD_COLOR_RGB if name == "image" else cv2.IMREAD_GRAYSCALE
+        flag = cv2.IMREAD_GRAYSCALE if name == "parts" else cv2.IMREAD_COLOR_RGB
         picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), flag) if encoded.size else None
         if picture is None:
-            raise UserError(f"{self.paths[shard]}: the {name} of row {row} is damaged; {_REMEDY}")
-        return picture
+            raise self._damaged(shard, column, row)
+        if name != "image":
+            return picture
+        margin = len(picture) // 6
+        return picture[margin:-margin, margin:-margin]
+
+    def surface(self, rows: Rows) -> Surface:
+        """What is seen where in the frames ``rows`` (B)."""
+        cells = [self._cell("surface", row) for row in np.asarray(rows, dtype=np.int64).reshape(-1).tolist()]
+        try:
+            return unpack([value.as_py() for _, value in cells])
+        except ValueError:
+            raise self._damaged(cells[0][0], "surface", int(np.asarray(rows).flat[0])) from None
 
     def batch(self, rows: Rows) -> FrameBatch:
         """The frames ``rows`` (B) with their labels."""
         chosen = np.asarray(rows, dtype=np.int64).reshape(-1)
-        images = [self.picture(row) for row in chosen.tolist()]  # B x (S, S, 3)
+        pictures = [self.picture(row, "wide") for row in chosen.tolist()]  # B x (3S/2, 3S/2, 3)
+        wide = torch.from_numpy(cv2.dnn.blobFromImages(pictures, 1 / 127.5, mean=(127.5,) * 3))  # (B, 3, 3S/2, 3S/2)
         parts = np.stack([self.picture(row, "parts") for row in chosen.tolist()])  # (B, S, S)
         camera, landmarks, expression, identity = (
             torch.from_numpy(self.column(name)[chosen]) for name in ("camera", "landmarks", "expression", "identity")
         )
         return FrameBatch(
-            image=torch.from_numpy(cv2.dnn.blobFromImages(images, 1 / 127.5, mean=(127.5,) * 3)),  # (B, 3, S, S)
+            image=centre(wide).contiguous(),
             parts=torch.from_numpy(parts).unsqueeze(1),  # (B, 1, S, S)
             camera=camera,
             landmarks=landmarks.unflatten(1, (68, 2)),
             expression=expression,
             identity=identity,
+            wide=wide,
+            surface=self.surface(chosen) if self.surfaces else None,
         )
 
     def pairs(self, rows: Pairs) -> TrainBatch:
         """The training pairs ``rows``."""
         source, target, other = (self.batch(part) for part in rows[:3])
         return TrainBatch(source, target, other, target if rows.driver is rows.target else self.batch(rows.driver))
+
+    def _damaged(self, shard: int, name: str, row: int) -> UserError:
+        return UserError(f"{self.paths[shard]}: the {name} of row {row} is damaged; {_REMEDY}")
 
     def _cell(self, name: str, row: int) -> tuple[int, pa.Scalar]:
         """The number of a frame's shard, and its value of column ``name``."""

@@ -1,14 +1,16 @@
 """What is seen at each cell of a frame: truth that only generated heads have."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 
 from thedit import camera
 from thedit.heads.assets import LABELS
-from thedit.heads.frames import Frames
+from thedit.heads.frames import DEPTH_UNIT, Frames
 from thedit.shards.combine import combine
 
 
@@ -74,3 +76,64 @@ def look(frames: Frames, cameras: Tensor, expression: Tensor, identity: Tensor, 
         identity=identity.expand(len(expression), -1),
         mirrored=torch.zeros(len(expression), dtype=torch.bool),
     )
+
+
+def pack(surface: Surface) -> list[bytes]:
+    """Each frame as compressed bytes, 3 to 10 kB with 64 x 64 cells; weights keep 8 bits, distances `DEPTH_UNIT`.
+
+    Behind the number of bytes that follow when they are decompressed: the numbers of cells along a side and of identity
+    components, then camera, expression and identity as float32, then label, triangle, weights and distance, cell by
+    cell. Frames in a mirror are not kept.
+    """
+    cells = surface.label.shape[-1]
+    packed = []
+    for row in range(len(surface)):
+        one = surface[row : row + 1]
+        numbers = torch.cat([one.camera[0], one.expression[0], one.identity[0]]).numpy().astype(np.float32)
+        maps = (
+            one.label.numpy().astype(np.uint8),
+            one.triangle.numpy().astype(np.int16),
+            (one.weights * 255).round().clamp(0, 255).numpy().astype(np.uint8),
+            (one.distance / DEPTH_UNIT).round().clamp(0, 65535).numpy().astype(np.uint16),
+        )
+        sizes = np.array([cells, one.identity.shape[1]], np.int32)
+        raw = b"".join(array.tobytes() for array in (sizes, numbers, *maps))
+        packed.append(len(raw).to_bytes(4, "little") + pa.compress(raw, codec="zstd", asbytes=True))
+    return packed
+
+
+def unpack(packed: Sequence[bytes]) -> Surface:
+    """The frames of `pack`. Raises `ValueError` for bytes that it did not make."""
+    rows = [_row(content) for content in packed]
+    columns = [torch.from_numpy(np.stack(column)) for column in zip(*rows)]
+    label, triangle, weights, distance, camera_, expression, identity = columns
+    return Surface(
+        label=label,
+        triangle=triangle.int(),
+        weights=weights.float() / 255,
+        distance=distance.float() * DEPTH_UNIT,
+        camera=camera_,
+        expression=expression,
+        identity=identity,
+        mirrored=torch.zeros(len(rows), dtype=torch.bool),
+    )
+
+
+def _row(content: bytes) -> tuple[np.ndarray, ...]:
+    """Label, triangle, weights, distance, camera, expression and identity of one frame."""
+    try:
+        raw = pa.decompress(content[4:], int.from_bytes(content[:4], "little"), codec="zstd", asbytes=True)
+    except (OSError, pa.ArrowException) as error:
+        raise ValueError("no packed surface") from error
+    cells, components = np.frombuffer(raw, np.int32, 2).tolist() if len(raw) >= 8 else (0, 0)
+    if len(raw) != 8 + 4 * (25 + 52 + components) + 7 * cells**2:
+        raise ValueError("no packed surface")
+    numbers = np.frombuffer(raw, np.float32, 25 + 52 + components, 8)
+    camera_, expression, identity = np.split(numbers, [25, 25 + 52])
+    at = 8 + numbers.nbytes
+    maps = []
+    for dtype, more in ((np.uint8, ()), (np.int16, ()), (np.uint8, (2,)), (np.uint16, ())):
+        count = cells**2 * int(np.prod(more))
+        maps.append(np.frombuffer(raw, dtype, count, at).reshape(cells, cells, *more))
+        at += maps[-1].nbytes
+    return *maps, camera_, expression, identity

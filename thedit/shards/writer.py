@@ -28,6 +28,8 @@ class Frame:
     identity: np.ndarray
     quality: float
     box: np.ndarray
+    performance: str
+    surface: bytes
 
 
 def write(path: str | Path, frames: list[Frame], provenance: dict[str, str]) -> None:

@@ -40,14 +40,26 @@ def sides(labels: np.ndarray, scale: float) -> np.ndarray:
 
 
 def cut(pixels: np.ndarray, box: np.ndarray, size: int) -> np.ndarray:
-    """The square ``box`` (3,) of pixels (H, W, 3), antialiased, as (size, size, 3)."""
+    """The square ``box`` (3,) of pixels (H, W, 3) and a quarter of its side more all around, antialiased.
+
+    The box itself is the centre (size, size, 3) of the result (3 size / 2, 3 size / 2, 3). Beyond the picture its edge
+    goes on.
+    """
     left, top, side = (int(value) for value in box)
-    region = pixels[top : top + side, left : left + side]
-    return cv2.resize(region, (size, size), interpolation=cv2.INTER_AREA if side >= size else cv2.INTER_CUBIC)
+    left, top, side = left - side // 4, top - side // 4, side + side // 2
+    height, width = pixels.shape[:2]
+    region = pixels[max(top, 0) : top + side, max(left, 0) : left + side]
+    outside = (max(-top, 0), max(top + side - height, 0), max(-left, 0), max(left + side - width, 0))
+    region = cv2.copyMakeBorder(region, *outside, cv2.BORDER_REPLICATE)
+    wide = size + size // 2
+    return cv2.resize(region, (wide, wide), interpolation=cv2.INTER_AREA if side >= wide else cv2.INTER_CUBIC)
 
 
 def _inside(centre: np.ndarray, sides: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Boxes (T, 3) of centre (T, 2) and sides (T,), moved and shrunk into the picture, in whole pixels."""
-    sides = np.floor(np.minimum(sides, min(width, height)))
+    """Boxes (T, 3) of centre (T, 2) and sides (T,), moved and shrunk into the picture, in whole pixels.
+
+    Sides are multiples of four, so that margins have whole pixels too.
+    """
+    sides = 4 * np.floor(np.minimum(sides, min(width, height)) / 4)
     room = np.array([width, height]) - sides[:, None]  # (T, 2)
     return np.column_stack([np.round((centre - sides[:, None] / 2).clip(0, room)), sides])

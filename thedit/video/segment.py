@@ -222,7 +222,10 @@ def _label(
         labels = camera.crop(recorded, torch.from_numpy(posed.boxes / size[0]).float()).numpy()
     angles = camera.angles(torch.from_numpy(labels[:, :16]).unflatten(1, (4, 4))).numpy()  # (T, 3)
     reasons = clips.flaws(clip, *size, angles[:, 0], posed.landmarks, posed.fit.error.numpy(), settings)
-    drafts = []
+    drafts, known = (
+        [],
+        truth.surfaces(root, source.person, source.clip, clip.frames, posed.boxes / size[0], settings.size),
+    )
     for row, number in enumerate(clip.frames.tolist()):
         scale = float(posed.boxes[row, 2]) / settings.size
         frame = Frame(
@@ -239,6 +242,8 @@ def _label(
             identity=posed.fit.identity[row].numpy(),
             quality=clips.quality(landmarks[row], float(clip.sharpness[row]), angles[row], scale),
             box=posed.boxes[row],
+            performance=known.performance if known else name,
+            surface=known.surfaces[row] if known else b"",
         )
         drafts.append(_Draft(frame, landmarks[row]))
     return drafts, reasons
@@ -271,7 +276,7 @@ def _cut_out(
             first = picture.number
         for index in by_number.get(picture.number, []):
             frame = drafts[index].frame
-            image = crop.cut(picture.pixels, frame.box, settings.size)  # (S, S, 3)
+            image = crop.cut(picture.pixels, frame.box, settings.size)  # (3S/2, 3S/2, 3)
             mask = parts.draw(frame.landmarks, settings.size)  # (S, S)
             frames[index] = replace(frame, image=_png(image[..., ::-1]), parts=_png(mask))
             if every_face and best[frame.person, frame.clip] == index:

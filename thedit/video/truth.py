@@ -1,5 +1,6 @@
-"""The true cameras and landmarks of an AnnyHeads clip."""
+"""The true cameras, landmarks and surfaces of an AnnyHeads clip."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,10 @@ from torch import Tensor
 
 from thedit.errors import UserError
 from thedit.fitting.model import PATH
+from thedit.heads.frames import read_maps
+from thedit.shards.surface import look, pack
+
+CELL = 4  # pixels of the crop along the side of a cell
 
 
 def cameras(root: Path, person: str, clip: str, frames: np.ndarray) -> np.ndarray:
@@ -29,11 +34,40 @@ def landmarks(root: Path, person: str, clip: str, frames: np.ndarray) -> Tensor:
     return model["mean"] + moved + torch.einsum("ta,alc->tlc", expression, model["actions"])
 
 
+@dataclass(frozen=True)
+class Known:
+    """What is known of T frames of a generated clip: the performance's name, and packed surfaces."""
+
+    performance: str
+    surfaces: list[bytes]
+
+
+def surfaces(root: Path, person: str, clip: str, frames: np.ndarray, boxes: np.ndarray, size: int) -> Known | None:
+    """What crops to ``size`` pixels of ``frames`` (T,) show; boxes (T, 3) in normalised units of the recorded picture.
+
+    None for a clip without truth. Raises `UserError` when what is there is incomplete or damaged.
+    """
+    if not _path(root, person, clip).exists():
+        return None
+    table = _read(root, person, clip, frames, ["performance", "camera", "expression", "identity"])
+    labels, expression, identity = (
+        torch.from_numpy(np.stack(table[name].to_list())).float() for name in ("camera", "expression", "identity")
+    )
+    maps = read_maps(_path(root, person, clip).with_suffix(".maps.arrow"), frames)
+    seen = look(maps, labels, expression, identity[0], torch.from_numpy(boxes).float(), size // CELL)
+    return Known(table["performance"].iloc[0], pack(seen))
+
+
+def _path(root: Path, person: str, clip: str) -> Path:
+    return root / "truth" / person / f"{clip}.parquet"
+
+
 def _read(root: Path, person: str, clip: str, frames: np.ndarray, columns: list[str]) -> pd.DataFrame:
-    path = root / "truth" / person / f"{clip}.parquet"
+    path = _path(root, person, clip)
     try:
         return pd.read_parquet(path, columns=["frame", *columns]).set_index("frame").loc[frames]
     except (OSError, pa.ArrowException, KeyError) as error:
         raise UserError(
-            f"{path}: gives no true cameras of this clip; only AnnyHeads has them, set data.preprocess.camera: fitted."
+            f"{path}: gives no true {columns[0]} of this clip ({' '.join(str(error).split())}); if it is a video of "
+            "AnnyHeads, delete the file and run 'thedit heads render' again, else set data.preprocess.camera: fitted."
         ) from error
