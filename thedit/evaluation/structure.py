@@ -35,7 +35,7 @@ from thedit.spacing import evenly
 FRAMES_PER_CLIP = 3  # whose depth and correspondence are measured; probes read all frames
 SURFACE_POINTS = 1000  # of the face, searched and searched among
 NEAR_HIT = 5.0  # millimetres within which a corresponding point counts as found
-NO_SURFACE = [LABELS[name] for name in ("background", "lashes", "brows", "beard", "hair")]
+NO_SURFACE = [LABELS[name] for name in ("background", "lashes", "brows", "beard", "hair", "accessory")]
 
 
 @dataclass(frozen=True)

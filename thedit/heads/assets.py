@@ -38,9 +38,9 @@ MIRRORED_ACTIONS = tuple(
 # What a triangle is part of. Left and right are the head's own.
 PARTS = {"skin": 0, "mouth": 1, "eye_left": 2, "eye_right": 3, "teeth": 4, "tongue": 5, "lashes": 6}
 
-# What a pixel shows: parts (one more than in `PARTS`, 0 is background), strands and clothes.
+# What a pixel shows: parts (one more than in `PARTS`, 0 is background), strands and what is worn.
 LABELS = {"background": 0} | {name: value + 1 for name, value in PARTS.items()}
-LABELS |= {"brows": 8, "beard": 9, "hair": 10, "clothes": 11}
+LABELS |= {"brows": 8, "beard": 9, "hair": 10, "clothes": 11, "accessory": 12}
 
 # What is known about each of the sampled people in `Assets.bank`.
 TRAITS = ("female", "age", "weight", "african", "asian", "caucasian")

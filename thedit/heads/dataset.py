@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import av
+import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,8 +32,6 @@ from thedit.heads.people import Person
 from thedit.heads.renderer import Renderer
 from thedit.heads.scene import Scene
 
-NOISE = 1.6  # standard deviation of the camera's noise, of 255
-QUALITY = "15"  # x264's constant rate factor
 CELL = 4  # recorded pixels along the side of a cell of the maps of training people; test people's cells are pixels
 VERSION = 2  # of what `thedit heads render` makes with the same settings
 Split = Literal["train", "test"]
@@ -107,11 +106,11 @@ def record(renderer: Renderer, heads: config.Heads, takes: list[Clip], folder: P
 
 
 def _record(renderer: Renderer, heads: config.Heads, person: Person, clip: Clip, folder: Path, key: str) -> None:
-    moves, tested = clip.moves(heads), clip.split == "test"
-    maps = heads.size if tested else heads.size // CELL
-    frames = renderer.render(person, moves.expression, moves.camera, clip.light(heads.seed), maps=maps)
-    rate = Fraction(motion.RATE) / heads.stride
-    _write_video(folder / "videos" / f"{clip.name}.mp4", frames.image, _generator(heads.seed, clip.name, 3), rate)
+    moves, light = clip.moves(heads), clip.light(heads.seed)
+    maps = heads.size if clip.split == "test" else heads.size // CELL
+    frames = renderer.render(person, moves.expression, moves.camera, light, maps=maps)
+    rate, random = Fraction(motion.RATE) / heads.stride, _generator(heads.seed, clip.name, 3)
+    _write_video(folder / "videos" / f"{clip.name}.mp4", frames.image, light, random, rate)
     write_maps(folder / "truth" / f"{clip.name}.maps.arrow", frames)
     names = [f"videos/{clip.name}.mp4", f"truth/{clip.name}.maps.arrow"]
     files = json.dumps({name: sha256(folder / name) for name in names})
@@ -177,16 +176,22 @@ def _generator(seed: int, name: str, purpose: int) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(name.encode()), purpose])
 
 
-def _write_video(path: Path, images: NDArray[np.uint8], generator: np.random.Generator, rate: Fraction) -> None:
+def _write_video(
+    path: Path, images: NDArray[np.uint8], light: Scene, generator: np.random.Generator, rate: Fraction
+) -> None:
+    """What a camera makes of pictures: a little blur, noise that smoother places show too, and compression."""
     size = images.shape[1]
     with atomic(path) as sibling, av.open(str(sibling), "w") as container:
-        stream = container.add_stream("libx264", rate=rate, options={"crf": QUALITY, "preset": "fast"})
+        stream = container.add_stream("libx264", rate=rate, options={"crf": str(light.quality), "preset": "fast"})
         stream.width = stream.height = size
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 1  # the same bytes with any number of processors
         for image in images:
-            noisy = image + generator.normal(0, NOISE, image.shape)
-            frame = av.VideoFrame.from_ndarray(noisy.clip(0, 255).round().astype(np.uint8), format="rgb24")
+            seen = image.astype(np.float32)
+            if light.blur * size > 300:  # less than 0.3 pixels is nothing
+                seen = cv2.GaussianBlur(seen, (0, 0), light.blur * size / 1000)
+            seen = seen + light.noise * generator.standard_normal(image.shape, np.float32)
+            frame = av.VideoFrame.from_ndarray(seen.clip(0, 255).round().astype(np.uint8), format="rgb24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
 

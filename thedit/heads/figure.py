@@ -9,11 +9,11 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from thedit import camera
-from thedit.heads import facial_hair, hair, shading, skin
-from thedit.heads.assets import PARTS, Assets
+from thedit.heads import facial_hair, hair, skin, wear
+from thedit.heads.assets import LABELS, PARTS, Assets
 from thedit.heads.geometry import Surface
 from thedit.heads.people import Person
-from thedit.heads.strands import Ribbons
+from thedit.heads.strands import Ribbons, smoothstep
 
 Array = NDArray[np.float32]
 
@@ -32,7 +32,7 @@ class Figure:
     rest       (V, 3) on the mean face
     triangles  (T, 3); the first ones are those of the assets, in their order, without the lash sheets
     label      (T,) see `thedit.heads.assets.LABELS`
-    tangent, tint, normal (V, 3) of strands; zero for other vertices
+    tangent, tint, normal (V, 3) of strands and of what is worn, whose gloss is its tangent's x; else zero
     anchor     (V,) triangle of the assets to which a strand's vertex is attached, -1 for other vertices
     anchor_weights (V, 2) of that triangle's first two vertices
     hair       rigid ribbons
@@ -102,30 +102,47 @@ class Wardrobe:
             anchor.append(face + (len(self.solid) if onto is self.sheets else 0))
             anchor_weights.append(weights[:, :2])
             triangles.append(ribbons.triangles + start)
-            label.append(np.full(len(ribbons.triangles), shading.LABELS[name], np.int32))
+            label.append(np.full(len(ribbons.triangles), LABELS[name], np.int32))
             start += len(ribbons.vertices)
+        places = np.concatenate(rest)
+        sunk = places[:, 1] + 0.5 * places[:, 2]
+        follow = [smoothstep(0, 1, (-0.12 - sunk) / 0.18)]
         none = np.zeros_like(own)
         attributes = {
-            name: np.concatenate([none] + [getattr(piece[0], name) for piece in pieces])
-            for name in ("tangent", "tint", "normal")
+            name: [none] + [getattr(piece[0], name) for piece in pieces] for name in ("tangent", "tint", "normal")
         }
-        places = np.concatenate(rest).astype(np.float32)
-        sunk = places[:, 1] + 0.5 * places[:, 2]
-        t = np.clip((-0.12 - sunk) / 0.18, 0, 1)
+        for piece in self._worn(person, own):
+            count = len(piece.vertices)
+            base.append(piece.vertices)
+            rest.append(piece.vertices)
+            actions.append(np.zeros((52, count, 3)))
+            follow.append(np.full(count, piece.follow))
+            triangles.append(piece.triangles + start)
+            label.append(np.full(len(piece.triangles), LABELS[piece.thing], np.int32))
+            anchor.append(np.full(count, -1))
+            anchor_weights.append(np.zeros((count, 2)))
+            for name, value in (("tangent", (piece.gloss, 0, 0)), ("tint", piece.tint), ("normal", piece.normal)):
+                attributes[name].append(np.broadcast_to(value, (count, 3)))
+            start += count
         return Figure(
             person=person,
             base=np.concatenate(base).astype(np.float32),
             actions=np.concatenate(actions, 1).astype(np.float32),
-            follow=(t * t * (3 - 2 * t)).astype(np.float32),
-            rest=places,
+            follow=np.concatenate(follow).astype(np.float32),
+            rest=np.concatenate(rest).astype(np.float32),
             triangles=np.concatenate(triangles).astype(np.int32),
             label=np.concatenate(label).astype(np.int32),
             anchor=np.concatenate(anchor).astype(np.int32),
             anchor_weights=np.concatenate(anchor_weights).astype(np.float32),
             hair=self._hair(person, own),
             texture=skin.paint(person, self.atlas, self.landmarks),
-            **attributes,
+            **{name: np.concatenate(values).astype(np.float32) for name, values in attributes.items()},
         )
+
+    def _worn(self, person: Person, own: Array) -> list[wear.Piece]:
+        settle = Surface(own, self.skin).settle
+        worn = wear.pieces(person.wear, self.rest, own, self.skin, own[self.assets.landmarks.numpy()], settle)
+        return [wear.body(self.rest, own, self.skin, person.clothes), *worn]
 
     def _hair(self, person: Person, own: Array) -> Ribbons:
         grown = hair.grow(person, self.rest, own, self.skin, Surface(own, self.skin).settle)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from thedit.heads.people import Person
 from thedit.heads.strands import Array, Ribbons, pick, ribbons, smoothstep, unit
+from thedit.heads.wear import under_hat
 
 SKULL = np.array([0.0, 0.10, 0.02], np.float32)  # about the middle of the mean head's skull
 
@@ -79,6 +80,13 @@ def grow(
     points += _curls(
         points, centre, length, style.curl + (1 - style.curl) * style.curlable * person.hair_curl, generator
     )
+    if person.wear.hat is not None:  # what hangs out of it, beside the face and behind
+        hidden = under_hat(person.wear, points)
+        front = (points[..., 2] > 0.08) & (np.abs(points[..., 0]) < 0.13)
+        kept = (hidden.mean(1) < 0.6) & ~front.any(1)
+        points, layer, belongs, hidden = points[kept], layer[kept], belongs[kept], hidden[kept]
+        points = np.where(hidden[..., None], points + (SKULL - points) * 0.12, points).astype(np.float32)
+        count = len(points)
     if person.hair_style != "fringe":  # strands that would cross the face are left out
         crossing = (points[..., 2] > 0.12) & (np.abs(points[..., 0]) < 0.105) & (points[..., 1] < 0.185)
         kept = ~crossing.any(1)

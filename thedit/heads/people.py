@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thedit.errors import UserError
+from thedit.heads import wear
 from thedit.heads.assets import TRAITS, Assets
+from thedit.heads.wear import Wear
 
 Array = NDArray[np.floating]
 Colour = tuple[float, float, float]
@@ -66,6 +68,7 @@ class Person:
     iris_size: float
     clothes: Colour
     neckline: float
+    wear: Wear
 
 
 def sample(assets: Assets, seed: int, count: int, split: Literal["train", "test"]) -> list[Person]:
@@ -147,6 +150,7 @@ def _person(assets: Assets, row: int, seed: int, split: str, index: int) -> Pers
         iris_size=float(uniform(0.46, 0.52)),
         clothes=clothes,
         neckline=float(uniform(-0.25, -0.19)),
+        wear=wear.sample(np.random.default_rng([own, 6]), female, age),
     )
 
 

@@ -24,6 +24,7 @@ BROWS = wp.constant(LABELS["brows"])
 BEARD = wp.constant(LABELS["beard"])
 HAIR = wp.constant(LABELS["hair"])
 CLOTHES = wp.constant(LABELS["clothes"])
+ACCESSORY = wp.constant(LABELS["accessory"])
 FAR = wp.constant(100.0)
 OFFSET = wp.constant(0.002)  # start of a secondary ray off its surface, world units
 EDGE_SAMPLES = wp.constant(3)  # more rays where a pixel differs from a neighbour
@@ -66,6 +67,7 @@ class Light:
     key_colour: wp.vec3
     ambient: wp.array(dtype=wp.vec3)  # (9,) polynomial of the normal, see `ambient`
     background: wp.array2d(dtype=wp.vec3)  # display RGB
+    softness: wp.float32
     exposure: wp.float32
 
 
@@ -234,6 +236,17 @@ def eye_colour(look: Look, rest: wp.vec3, centre: wp.vec3) -> wp.vec3:
 
 
 @wp.func
+def tooth_colour(rest: wp.vec3) -> wp.vec3:
+    """Albedo of teeth at a place of the mean face: dark between two of them, yellower at the root, gums above."""
+    around = wp.atan2(rest[0], rest[2] - 0.135)  # along the arch, about 0.24 a tooth in front
+    gap = wp.abs(wp.sin(around * 13.0))
+    between = wp.smoothstep(0.0, 0.28, gap)
+    root = wp.smoothstep(0.012, 0.03, wp.abs(rest[1] + 0.0565))  # from the bite, where the rows meet
+    colour = wp.vec3(0.78, 0.72, 0.61) * (1.0 - root) + wp.vec3(0.45, 0.17, 0.16) * root
+    return colour * (0.35 + 0.65 * between)
+
+
+@wp.func
 def shade(look: Look, light: Light, view: View, frame: int, x: float, y: float, state: wp.uint32) -> Sample:
     """Cast the ray through normalised picture coordinates (x, y) and colour what it finds."""
     mesh = view.meshes[frame]
@@ -245,7 +258,7 @@ def shade(look: Look, light: Light, view: View, frame: int, x: float, y: float, 
     eye = -direction
     # Soft shadows: each sample looks at another point of the light.
     blur = wp.vec3(wp.randf(state) - 0.5, wp.randf(state) - 0.5, wp.randf(state) - 0.5)
-    towards = wp.normalize(key + blur * 0.08)
+    towards = wp.normalize(key + blur * light.softness)
     hit = wp.mesh_query_ray(mesh, origin, direction, FAR)
     reach = FAR
     if hit.result:
@@ -290,7 +303,21 @@ def shade(look: Look, light: Light, view: View, frame: int, x: float, y: float, 
     facing = wp.dot(n, key)
     colour = wp.vec3()
 
-    if label >= LASHES:
+    if label == CLOTHES or label == ACCESSORY:
+        tint = look.tint[a] * hit.u + look.tint[b] * hit.v + look.tint[c] * w
+        gloss = look.tangent[a][0]
+        if gloss == 0.0:
+            tint = tint * (0.85 + 0.3 * wp.noise(wp.rand_init(look.pore_seed, 3), rest * 160.0))
+        shadow = float(0.0)
+        if facing > 0.0:
+            shadow = visible(mesh, look.hair, off, towards, FAR)
+        sky = ambient(light.ambient, wp.transpose(room) * n) * open
+        colour = wp.cw_mul(tint, light.key_colour * (wp.max(facing, 0.0) * shadow) + sky)
+        if gloss > 0.0:
+            colour = colour + light.key_colour * (highlight(n, key, eye, 120.0, 0.06) * shadow * gloss)
+            mirror = 2.0 * wp.dot(n, eye) * n - eye
+            colour = colour + ambient(light.ambient, wp.transpose(room) * mirror) * (0.05 * gloss)
+    elif label >= LASHES:
         t = wp.normalize(look.tangent[a] * hit.u + look.tangent[b] * hit.v + look.tangent[c] * w)
         tint = look.tint[a] * hit.u + look.tint[b] * hit.v + look.tint[c] * w
         sun = light.key_colour * visible(mesh, look.hair, off + key * 0.008, towards, FAR)
@@ -352,10 +379,12 @@ def shade(look: Look, light: Light, view: View, frame: int, x: float, y: float, 
         elif label == EYE_RIGHT:
             albedo = eye_colour(look, rest, look.eye_right)
         elif label == TEETH:
-            albedo = wp.vec3(0.72, 0.66, 0.55)
-            gloss = 0.5
+            albedo = tooth_colour(rest)
+            gloss = 1.2
         elif label == TONGUE:
-            albedo = wp.vec3(0.42, 0.16, 0.15)
+            rough = wp.noise(wp.rand_init(5), rest * 260.0)
+            albedo = wp.vec3(0.42, 0.15, 0.15) * (1.0 + 0.25 * rough)
+            gloss = 0.9
         if label == EYE_LEFT or label == EYE_RIGHT:
             colour = wp.cw_mul(albedo, light.key_colour * (wp.clamp((facing + 0.2) / 1.2, 0.0, 1.0) * shadow))
             colour = colour + wp.cw_mul(albedo, sky) * open

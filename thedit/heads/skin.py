@@ -87,6 +87,10 @@ def paint(person: Person, atlas: Atlas, landmarks: Array) -> Array:
     colour *= 1 - (0.10 + 0.14 * person.age) * eyes[:, None] * np.array([0.7, 1.0, 0.9], np.float32)
     colour *= 1 - 0.10 * atlas.lids[:, None] * np.array([0.3, 1.0, 1.0], np.float32)
     colour = _spots(colour, place, person, generator)
+    cheeks = np.exp(-(((ax - 0.085) / 0.035) ** 2) - ((y - 0.012) / 0.022) ** 2) * (z > 0.08)
+    colour = _cover(colour, (tone[0], 0.45 * tone[1], 0.5 * tone[2]), 0.5 * person.wear.blush * cheeks)
+    lids = smoothstep(0.2, 0.7, atlas.lids + 0.1 * mottle) * (y > 0.066)
+    colour = _cover(colour, person.wear.shadow_colour, person.wear.shadow * lids)
 
     lips = smoothstep(0.25, 0.75, atlas.lips + 0.06 * fine)[:, None]
     natural = tone * np.array([0.86, 0.50, 0.52], np.float32) * (1 + 0.08 * mottle[:, None])
@@ -118,7 +122,12 @@ def paint(person: Person, atlas: Atlas, landmarks: Array) -> Array:
     colour *= 1 - 0.45 * contact[:, None]
     hem = 1 - 0.3 * np.exp(-(((above + 0.016) / 0.0025) ** 2))
     folds = 1 + 0.16 * _noise(place * [1, 0.5, 1], 22.0, generator)
-    fabric = np.array(person.clothes, np.float32) * (folds * hem)[:, None]
+    fabric = np.array(person.clothes, np.float32)[None]
+    if person.wear.stripes:
+        band = smoothstep(-0.1, 0.1, np.sin(2 * np.pi * person.wear.stripes * (y if person.seed % 2 else x)))
+        band = band * smoothstep(-0.48, -0.38, y) * smoothstep(0.42, 0.32, ax)  # the sleeves are plain
+        fabric = _cover(np.repeat(fabric, len(x), 0), person.wear.stripe_colour, band)
+    fabric = fabric * (folds * hem)[:, None]
     colour = colour * (1 - cloth[:, None]) + fabric * cloth[:, None]
     gloss = np.where(cloth > 0.5, -1.0, np.maximum(gloss, 0.02))
 

@@ -139,7 +139,7 @@ class Stage:
         light.key, light.key_colour = wp.vec3(*scene.key.tolist()), wp.vec3(*scene.key_colour.tolist())
         light.ambient = self._array(scene.ambient, wp.vec3)
         light.background = self._array(scene.background, wp.vec3)
-        light.exposure = scene.exposure
+        light.softness, light.exposure = scene.softness, scene.exposure
         return light
 
     def _view(self, cameras: Tensor, recorded: Tensor, window: Tensor) -> shading.View:

@@ -23,7 +23,7 @@ class Correspondence:
     offset       (B, G, G, 3) world units, the point in the source's expression minus the point in the target's
     distance     (B, G, G) of the target's point from the target's camera, world units; 0 for background
     label        (B, G, G) uint8 of the target, see `thedit.heads.assets.LABELS`
-    valid        uv, offset and distance are known: head, hair and beard, without shoulders and the twisted neck
+    valid        uv, offset and distance are known: head, hair, beard and glasses, without shoulders and twisted neck
     visible      valid, and the source's frame shows the point
     solid        somebody is there
     background   nobody is there
@@ -103,7 +103,7 @@ def _correspond(head: Head, source: Surface, target: Surface) -> Correspondence:
     origin, ray = camera.rays(target.camera, cells)  # (B, N, 3)
     own = _cells(cells, origin.device)  # (N, 2)
     here, there = head.vertices(target), head.vertices(source)
-    strand = (label >= LABELS["lashes"]) & (label <= LABELS["hair"])
+    strand = (label >= LABELS["lashes"]) & (label != LABELS["clothes"])  # or accessory
     seen, near = triangle.clamp(min=0).long(), _all(target.weights.flatten(1, 2))  # near the cell's centre ...
     met, weights = head.walk(here, seen, origin, ray)  # ... and exactly there
     nearby = _at(head.corners(here, seen), near)
