@@ -10,7 +10,7 @@ from tqdm import tqdm
 from thedit import locks
 from thedit.config import Heads
 from thedit.files import tidy
-from thedit.heads import croissant
+from thedit.heads import counts, croissant
 from thedit.heads.dataset import SPLITS, Clip, Split, clips, fingerprint, finished, record, write_sheet
 from thedit.processes import take_turns_on_gpus
 from thedit.workers import Workers
@@ -35,6 +35,7 @@ def _render(heads: Heads, folder: Path, assets: Path, jobs: int, splits: tuple[S
             progress.update(done * heads.frames_per_clip)
     write_sheet(folder, heads, wanted)
     croissant.write(folder)
+    counts.write(folder, heads, wanted)
 
 
 def _run(tasks: list[list[Clip]], heads: Heads, folder: Path, assets: Path, key: str, jobs: int) -> Iterator[int]:
