@@ -17,7 +17,7 @@ from thedit import camera
 from thedit.config import Preprocess
 from thedit.faces import registry
 from thedit.media.videos import Picture
-from thedit.shards.batch import FrameBatch
+from thedit.shards.batch import FrameBatch, centre
 from thedit.video import clips, crop, parts, pose
 from thedit.video.shots import Shots
 from thedit.video.smooth import FACE, frame_rate, smooth
@@ -154,16 +154,19 @@ class _Follower:
         assert seen.pixels is not None
         if reason:
             return Face(seen.number, seen.time, reason, shot=seen.shot)
-        image = crop.cut(seen.pixels, np.round(box * seen.scale), size)  # (S, S, 3)
+        around = crop.cut(seen.pixels, np.round(box * seen.scale), size)  # (3S/2, 3S/2, 3)
+        wide = torch.from_numpy(around).permute(2, 0, 1)[None].float() / 127.5 - 1
         within = posed.landmarks[row]
         frame = FrameBatch(
-            image=torch.from_numpy(image).permute(2, 0, 1)[None].float() / 127.5 - 1,
+            image=centre(wide).contiguous(),
             parts=torch.from_numpy(parts.draw(within, size))[None, None],
             camera=torch.from_numpy(posed.labels[row])[None].float(),
             landmarks=torch.from_numpy(within)[None].float(),
             expression=posed.fit.expression[row][None],
             identity=posed.fit.identity[row][None],
+            wide=wide,
         )
+        image = around[size // 4 : -(size // 4), size // 4 : -(size // 4)]
         quality = clips.quality(within, sharpness, angles, float(box[2]) / size)
         return Face(seen.number, seen.time, "", frame, image, box, quality, seen.shot)
 
