@@ -127,7 +127,7 @@ def test_errors_are_pixels_of_the_source(asset_file):
     pose = camera.orbit(torch.tensor([20.0, -10.0]), torch.zeros(2))
     cameras = camera.label(pose, camera.intrinsics().expand(2, 3, 3))
     light = scene.sample(np.random.default_rng(3))
-    made = Renderer(heads, 64).render(person, expression, cameras, light, maps=True)
+    made = Renderer(heads, 64).render(person, expression, cameras, light, maps=64)
     whole = torch.tensor([0.0, 0.0, 1.0]).expand(2, 3)
     both = look(made, cameras, expression, torch.from_numpy(person.identity), whole, 32)
 
