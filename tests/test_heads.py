@@ -176,3 +176,17 @@ def test_components_of_similar_size_do_not_depend_on_the_number_of_threads():
         finally:
             torch.set_num_threads(before)
     assert (found[0].float() - found[1].float()).abs().max() < 2e-3 * found[0].float().abs().max()
+
+
+def test_heads_turn_far_and_show_every_action():
+    moves = [motion.animate(np.random.default_rng([7, clip]), 64) for clip in range(80)]
+    angles = camera.angles(camera.split(torch.cat([one.camera[::4] for one in moves]))[0]).abs()
+    assert (angles.amax(0) < torch.tensor([63.0, 32.0, 27.0])).all()
+    assert ((angles < torch.tensor([30.0, 15.0, 12.5])).float().mean(0) > 0.6).all(), "most within half"
+    assert 0.03 < (angles[:, 0] > 45).float().mean() < 0.2
+    spread = torch.stack([camera.angles(camera.split(one.camera)[0])[:, 0] for one in moves])
+    assert (spread.amax(1) - spread.amin(1)).max() > 70, "one clip has views far apart"
+    strongest = torch.cat([one.expression for one in moves]).amax(0)
+    assert {name for name, value in zip(ACTIONS, strongest) if value < 0.35} == set()
+    jaw, closed = (ACTIONS.index(name) for name in ("jawOpen", "mouthClose"))
+    assert all((one.expression[:, closed] <= 0.81 * one.expression[:, jaw]).all() for one in moves)

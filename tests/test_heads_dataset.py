@@ -1,5 +1,8 @@
 """AnnyHeads on disk: files, resuming, and truth that was never recorded."""
 
+import json
+import shutil
+
 import av
 import numpy as np
 import pandas as pd
@@ -9,10 +12,11 @@ import torch
 from thedit import camera, config
 from thedit.errors import UserError
 from thedit.heads import render
-from thedit.heads.assets import load
-from thedit.heads.dataset import Truth, clips, fingerprint, finished
+from thedit.heads.assets import ACTIONS, load
+from thedit.heads.dataset import Clip, Truth, clips, fingerprint, finished
 from thedit.heads.frames import read_maps
-from thedit.video import spec
+from thedit.shards.surface import unpack
+from thedit.video import spec, truth
 
 HEADS = config.Heads(train_people=1, test_people=1, clips_per_person=1, frames_per_clip=3, size=64)
 
@@ -101,3 +105,50 @@ def test_truth_repeats_what_was_recorded(folder, asset_file):
 def test_no_truth_without_a_data_set(tmp_path, asset_file):
     with pytest.raises(UserError, match="thedit heads render"):
         Truth(tmp_path, load(asset_file), 64)
+
+
+def test_training_people_give_performances_in_twos():
+    heads = HEADS.model_copy(update={"train_people": 4, "test_people": 2})
+    first, second, third = (Clip("train", person, 0) for person in range(3))
+    one, same, other = (clip.moves(heads) for clip in (first, second, third))
+    assert first.performance == second.performance != third.performance
+    assert torch.equal(one.expression, same.expression) and torch.equal(one.camera, same.camera)
+    assert not torch.equal(one.expression, other.expression) and not torch.equal(one.camera, other.camera)
+    assert not np.array_equal(first.light(0).background, second.light(0).background)
+    assert Clip("test", 0, 0).performance != Clip("test", 1, 0).performance
+
+
+def test_damaged_maps_are_a_sentence_and_only_their_clip_is_rendered_again(folder, asset_file, tmp_path):
+    shutil.copytree(folder, tmp_path / "data")
+    path = tmp_path / "data/truth/train-0000/00.maps.arrow"
+    path.write_bytes(path.read_bytes()[:-200])
+    boxes = np.tile([0.1, 0.1, 0.8], (3, 1))
+    with pytest.raises(UserError, match=r"train-0000/00\.maps\.arrow: is missing or damaged .*'thedit heads render'"):
+        truth.surfaces(tmp_path / "data", "train-0000", "00", np.arange(3), boxes, 32)
+    kept = tmp_path / "data/videos/test-0000/00.mp4"
+    before = kept.stat().st_mtime_ns
+    render.render(HEADS, tmp_path / "data", asset_file, jobs=1)
+    assert kept.stat().st_mtime_ns == before
+    assert path.read_bytes() == (folder / "truth/train-0000/00.maps.arrow").read_bytes()
+
+
+def test_what_crops_show_is_known(folder):
+    boxes = np.tile([0.1, 0.1, 0.8], (3, 1))
+    known = truth.surfaces(folder, "train-0000", "00", np.arange(3), boxes, 32)
+    assert known.performance == "train-take-0000/00"
+    seen = unpack(known.surfaces)
+    assert seen.label.shape == (3, 8, 8) and (seen.label > 0).float().mean() > 0.2
+    table = pd.read_parquet(folder / "truth/train-0000/00.parquet")
+    assert np.array_equal(seen.expression, np.stack(table["expression"]))
+    assert np.array_equal(seen.identity, np.stack(table["identity"]))
+    assert truth.surfaces(folder, "nobody", "00", np.arange(3), boxes, 32) is None
+    with pytest.raises(ValueError, match="no packed surface"):
+        unpack([known.surfaces[0][:50]])
+
+
+def test_a_data_set_counts_what_it_holds(folder):
+    counts = json.loads((folder / "counts.json").read_text())
+    assert {name: counts[name] for name in ("version", "people", "clips", "performances", "frames")} == {
+        "version": 2, "people": 2, "clips": 2, "performances": 2, "frames": 6,
+    }  # fmt: skip
+    assert set(counts["actions"]) == set(ACTIONS)

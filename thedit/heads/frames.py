@@ -64,8 +64,8 @@ def read_maps(path: str | Path, frames: NDArray[np.integer] | None = None) -> Fr
         return _maps(table if frames is None else table.take(pa.array(frames)))
     except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
         raise UserError(
-            f"{path}: is missing or damaged ({' '.join(str(error).split())}); delete it and run 'thedit heads render' "
-            "again, which renders that clip alone."
+            f"{path}: is missing or damaged ({' '.join(str(error).split())}); run 'thedit heads render' again, "
+            "which renders that clip alone."
         ) from error
 
 

@@ -13,7 +13,7 @@ from thedit.heads.figure import NECK, Figure, body_turn
 from thedit.heads.frames import Frames
 from thedit.heads.scene import Scene
 
-SKY_RAYS = 64
+SKY_RAYS = 32
 FRAMES_AT_ONCE = {"cpu": 1, "cuda": 64}
 
 
