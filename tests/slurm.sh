@@ -14,7 +14,7 @@ sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
 print(*(each.getsockname()[1] for each in sockets))
 PYTHON
   )
-  cores=$(nproc)
+  cores=$(nproc --all) # nproc alone heeds OMP_NUM_THREADS
   memory=$(awk '/MemTotal/ { print int($2 / 1024 * 0.9) }' /proc/meminfo)
   cat >"$folder/slurm.conf" <<CONF
 ClusterName=test

@@ -5,7 +5,8 @@ SECONDS = {"render": 0.3, "preprocess": 0.6, "predict": 0.5, "score": 0.8}  # a 
 TRAINING = {"tiny": 0.03, "small": 0.6, "paper": 5}  # seconds a pair, of a GPU in all presets but the first
 MANY = 64  # threads of a rule that can use them; --cores and --max-threads say how many there are
 
-if workflow.is_main_process and workflow.local_exec and not workflow.dryrun and "gpu" not in workflow.global_resources:
+# Clusters alone have a number of jobs (--jobs).
+if workflow.is_main_process and workflow.resource_settings.nodes is None and "gpu" not in workflow.global_resources:
     # On this machine jobs take turns on its GPU; without one they share the cores alone. Nothing is asked of a machine
     # that only submits jobs: the nodes of its cluster have what they have.
     workflow.register_resource("gpu", int(shutil.which("nvidia-smi") is not None))
