@@ -2,11 +2,14 @@
 # A real Slurm of one node on this machine, for tests: everything of it lies in FOLDER, nothing of the system is changed.
 # Usage: tests/slurm.sh start FOLDER   then SLURM_CONF=FOLDER/slurm.conf sbatch ...
 #        tests/slurm.sh stop FOLDER
+# Put FOLDER/bin before PATH: its srun finds the cluster even where a program clears Slurm's variables, as Snakemake does.
 # Needs Debian's packages slurmctld, slurmd, slurm-client and munge. SLURM_CONF tells every Slurm command where it is.
 set -euo pipefail
 
 start() {
-  mkdir -p "$folder"/{spool,state,log}
+  mkdir -p "$folder"/{spool,state,log,bin}
+  printf '#!/bin/sh\nSLURM_CONF=%s exec %s "$@"\n' "$folder/slurm.conf" "$(command -v srun)" >"$folder/bin/srun"
+  chmod +x "$folder/bin/srun"
   read -r controller daemon < <(python3 - <<'PYTHON'
 import socket
 

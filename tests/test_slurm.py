@@ -33,7 +33,8 @@ def slurm(tmp_path_factory):
     folder = tmp_path_factory.mktemp("slurm")
     script = ROOT / "tests/slurm.sh"
     subprocess.run([script, "start", folder], check=True, timeout=60)
-    yield os.environ | {"SLURM_CONF": str(folder / "slurm.conf"), "PYTHONPATH": str(ROOT)}
+    path = f"{folder / 'bin'}:{os.environ['PATH']}"
+    yield os.environ | {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": path, "PYTHONPATH": str(ROOT)}
     subprocess.run([script, "stop", folder], check=True, timeout=60)
 
 
