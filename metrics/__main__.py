@@ -18,7 +18,7 @@ import typer
 from thedit import files, provenance
 from thedit.config import digest
 from thedit.errors import UserError, sentence
-from thedit.metrics import aggregate, clips, suite, tables
+from thedit.metrics import aggregate, clips, scale, suite, tables
 from thedit.metrics.text import readable
 
 
@@ -38,7 +38,7 @@ def main(
     """Write metrics.parquet, frames.parquet and pairing.parquet to --out and print the table."""
     torch.set_num_threads(1)  # here as in the workers: the processes are the parallelism
     overrides = dict(_override(value) for value in backend or [])
-    suite.load(suite_name, overrides)  # says what is missing before any work begins
+    embedding = suite.load(suite_name, overrides).embedding  # says what is missing before any work begins
     found, remarks = clips.find(pred, target, source)
     for remark in remarks:
         print(f"metrics: {remark}", file=sys.stderr)
@@ -57,6 +57,13 @@ def main(
     tables.write(results, tables.METRICS, out / "metrics.parquet")
     tables.write(clips.pairs(found), tables.PAIRING, out / "pairing.parquet")
     print(readable(tables.read(out / "metrics.parquet", tables.METRICS)))
+    data, ends = scale.known(embedding.name, embedding.sha256)
+    if len(ends):
+        tables.write(ends, tables.SCALE, out / "scale.parquet")
+        same, different = (ends.set_index("group")["value"][group] for group in (scale.SAME, scale.DIFFERENT))
+        print(
+            f"csim of {embedding.name} is {same:.3f} for two clips of one person, {different:.3f} for two people ({data})"
+        )
     print(f"All variants: {out / 'metrics.parquet'}; a value a frame: {out / 'frames.parquet'}")
 
 

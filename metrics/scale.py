@@ -1,6 +1,8 @@
 """The ends of the scale that CSIM is read on: how alike the data's own pictures of one person and of two people are."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,10 @@ from thedit.metrics import statistics
 from thedit.metrics.identity import csim, rescaled
 from thedit.metrics.measure import Measurer
 from thedit.metrics.run import Frames, person_rows
+from thedit.metrics.tables import SCALE
 
 SAME, DIFFERENT = "one person", "two people"
+KNOWN = Path(__file__).with_name("scale.json")  # made from results/reference/scale.parquet, which a test compares
 
 
 def scale(frames: Frames, measurer: Measurer, split: str = "test") -> pd.DataFrame:
@@ -31,6 +35,13 @@ def scale(frames: Frames, measurer: Measurer, split: str = "test") -> pd.DataFra
     backend = measurer.suite.embedding
     common = {"backend": backend.name, "weights_sha256": backend.sha256, "n_failed": int((~found).sum())}
     return pd.DataFrame([common | row for row in _means(embeddings, people, clips)])
+
+
+def known(backend: str, weights_sha256: str) -> tuple[str, pd.DataFrame]:
+    """What was measured once of an embedding network (`KNOWN`): on which data, and the rows of `scale`, if any."""
+    measured = json.loads(KNOWN.read_text())
+    table = pd.DataFrame(measured["rows"], columns=list(SCALE.columns))
+    return measured["data"], table[(table["backend"] == backend) & (table["weights_sha256"] == weights_sha256)]
 
 
 def on_scale(table: pd.DataFrame, ends: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from PIL import Image
 from tests import video_files
 from tests.shared import SHARED, needs_shared
 from thedit.errors import UserError
-from thedit.metrics import clips, folders, images, tables
+from thedit.metrics import clips, folders, images, scale, tables
 
 
 def write(folder, name, count, seed=0, side=32):
@@ -250,6 +250,9 @@ def test_the_program_works_alone_in_any_folder(tmp_path):
     done = run(tmp_path, "--pred", "pred", "--target", "target", "--suite", "embedded", "--resamples", 10)
     assert done.returncode == 0, done.stderr
     assert "csim" in done.stdout and "dlib-resnet" in done.stdout
+    assert "csim of dlib-resnet is 0.967 for two clips of one person, 0.906 for two people" in done.stdout
+    assert len(tables.read(tmp_path / "metrics-out" / "scale.parquet", tables.SCALE)) == 2
+    assert len(tables.read(tmp_path / "metrics-out" / "pairing.parquet", tables.PAIRING)) == 4
     table = tables.read(tmp_path / "metrics-out" / "metrics.parquet", tables.METRICS)
     values = table.set_index(["metric", "variant"])["value"]
     assert values["psnr", "target"] > 25
@@ -280,3 +283,12 @@ def test_a_folder_that_cannot_be_written_is_found_before_the_work(tmp_path, monk
     done = run(tmp_path, "--pred", "pred", "--target", "target", "--out", "file/out")
     assert done.returncode == 2
     assert done.stderr.strip().endswith("file/out: cannot be written (Not a directory); choose another folder.")
+
+
+def test_the_known_scale_is_that_of_the_reference_run():
+    measured = pd.read_parquet(Path(__file__).parents[1] / "results" / "reference" / "scale.parquet")
+    row = measured.iloc[0]
+    data, ends = scale.known(row["backend"], row["weights_sha256"])
+    assert "AnnyHeads" in data
+    pd.testing.assert_frame_equal(ends.reset_index(drop=True), measured, check_dtype=False)
+    assert scale.known("another", row["weights_sha256"])[1].empty
