@@ -61,9 +61,8 @@ def main(
     if len(ends):
         tables.write(ends, tables.SCALE, out / "scale.parquet")
         same, different = (ends.set_index("group")["value"][group] for group in (scale.SAME, scale.DIFFERENT))
-        print(
-            f"csim of {embedding.name} is {same:.3f} for two clips of one person, {different:.3f} for two people ({data})"
-        )
+        print(f"csim of {embedding.name} is {same:.3f} for two clips of one person, {different:.3f} for two people")
+        print(f"(measured on {data}; stored in {out / 'scale.parquet'})")
     print(f"All variants: {out / 'metrics.parquet'}; a value a frame: {out / 'frames.parquet'}")
 
 

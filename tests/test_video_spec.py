@@ -1,6 +1,9 @@
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from thedit.errors import UserError
 from thedit.video import spec
@@ -146,6 +149,62 @@ def test_a_sample_sheet(tmp_path):
     assert (inputs.sources[2].start, inputs.sources[2].end) == (1.5, 3.0)
     path.write_text("video\na.mp4\nb.mp4\n")
     assert described(collect(tmp_path, sheet="sheet.csv")) == [("a", "a", "train"), ("b", "b", "train")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"video,person,split,start,end\r\nbase.mp4,ann,train,0,0.5\r\n",
+        b"video;person;split;start;end\r\nbase.mp4;ann;train;0;0,5\r\n",  # Excel in half of Europe
+        b"sep=;\r\nvideo;person;split;start;end\r\nbase.mp4;ann;train;0;0,5\r\n",
+        "video\tperson\tsplit\tstart\tend\nbase.mp4\tann\ttrain\t0\t0.5\n".encode("utf-16"),  # its "Unicode text"
+        "\ufeffvideo,person,split,start,end\nbase.mp4,ann,train,0,0.5\n".encode(),
+        b"Video,Person,SPLIT,start,end\nbase.mp4,ann,Train,0,0.5\n",
+        b"video,person,split,start,end\r\nbase.mp4,ann,train,0,0.5\r\n,,,,\r\n,,,,\r\n",
+        b"video,person,split,start,end,,\r\nbase.mp4,ann,train,0,0.5,,\r\n",
+    ],
+)
+def test_a_sheet_is_read_as_table_programs_save_it(tmp_path, content):
+    (tmp_path / "sheet.csv").write_bytes(content)
+    (row,) = read(tmp_path / "sheet.csv")
+    assert (row.video, row.person, row.split, row.start, row.end) == ("base.mp4", "ann", "train", 0.0, 0.5)
+
+
+def test_a_sheet_may_come_from_windows_and_its_test_is_no_third_split(tmp_path):
+    touch(tmp_path, "sub/a.mp4")
+    (tmp_path / "sheet.csv").write_text("video,person,split\nsub\\a.mp4,ann,Test\n")
+    (source,) = collect(tmp_path, sheet="sheet.csv").sources
+    assert source.paths == (tmp_path / "sub/a.mp4",) and source.split == "test"
+
+
+def test_pictures_are_ordered_by_the_number_of_their_frame(tmp_path):
+    touch(tmp_path, *(f"ann/{number}.jpg" for number in range(1, 13)), *(f"bob/{10**n}.jpg" for n in range(3)))
+    touch(tmp_path, *(f"cid/{name}.jpg" for name in ("1", "01", "2", "4", "5")), *(f"dot/{n}.jpg" for n in (0, 5, 10)))
+    inputs = collect(tmp_path, images="{person}/{frame}.jpg")
+    names = {source.person: [path.stem for path in source.paths] for source in inputs.sources}
+    assert names["ann"] == [str(number) for number in range(1, 13)]
+    assert names["bob"] == ["1", "10", "100"]
+    assert names["dot"] == ["0", "5", "10"]  # every fifth is a rate, not a gap
+    assert len(names["cid"]) == 4
+    said = {problem.reason for problem in inputs.problems if problem.name.startswith("cid/")}
+    assert "its clip lacks 1 of its frames, the first of them number 3" in said
+    assert any(reason.startswith("has the same frame number as cid/") for reason in said)
+
+
+@given(
+    width=some.integers(1, 6), before=some.text(some.sampled_from("ab_-. é"), max_size=4), count=some.integers(2, 30)
+)
+def test_renaming_that_keeps_the_numbers_keeps_the_order(width, before, count):
+    with tempfile.TemporaryDirectory() as folder:
+        touch(Path(folder), *(f"x/x{before}{number:0{width}d}.png" for number in range(1, count + 1)))
+        (source,) = collect(Path(folder), images="{person}/{frame}.png").sources
+        assert [int(path.stem[1 + len(before) :]) for path in source.paths] == list(range(1, count + 1))
+
+
+def test_files_that_a_pattern_does_not_match_are_named_with_a_count(tmp_path):
+    touch(tmp_path, "ann.mp4", "bob.MOV", "deep/er/c.mp4", ".hidden.mp4", "a.txt", "b.txt")
+    inputs = collect(tmp_path, videos="*.mp4")
+    assert inputs.missing == ["4 files do not match '*.mp4' and are not used (a.txt, b.txt, bob.MOV, ...)"]
 
 
 @pytest.mark.parametrize(
