@@ -5,7 +5,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 CORES ?= all
 CONFIG ?= config/config.yaml
 
-.PHONY: help reproduce test e2e lint docs environment generated lock reference-tables rulegraph clean
+.PHONY: help reproduce test slow e2e lint docs environment generated lock reference-tables rulegraph clean
 
 help:  ## this list
 	@grep --extended-regexp '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column --table --separator ':'
@@ -18,6 +18,9 @@ reproduce: $(VENV)/.installed  ## from nothing to the comparison table, figures 
 
 test: $(VENV)/.installed  ## the test suite
 	$(BIN)/pytest
+
+slow: $(VENV)/.installed  ## that the model learns: trainings of some minutes
+	$(BIN)/pytest -m slow
 
 e2e: $(VENV)/.installed  ## one small run from end to end, with its own checks
 	$(BIN)/pytest -m e2e --capture=no

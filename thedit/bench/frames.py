@@ -13,9 +13,10 @@ def frames(count: int, size: int, device: str | torch.device, seed: int = 0) -> 
     return _bare(synthetic.frames(count, size, seed)).to(device)
 
 
-def pairs(count: int, size: int, device: str | torch.device, seed: int = 0) -> TrainBatch:
-    """``count`` training pairs of such frames."""
-    return synthetic.pairs(count, size, seed).map(_bare).to(device)
+def pairs(count: int, size: int, device: str | torch.device, seed: int = 0, truth: bool = False) -> TrainBatch:
+    """``count`` training pairs of such frames, with made-up ``truth`` for methods that learn from it."""
+    made = synthetic.pairs(count, size, seed)
+    return (made if truth else made.map(_bare)).to(device)
 
 
 def _bare(batch: FrameBatch) -> FrameBatch:

@@ -12,6 +12,7 @@ Device = Annotated[str | None, typer.Option(help="cuda or cpu; by default the GP
 Preset = Annotated[Literal["tiny", "small", "paper"], typer.Option(help="size of the networks")]
 Precision = Annotated[Literal["fp32", "bf16"], typer.Option(help="arithmetic")]
 Out = Annotated[Path | None, typer.Option(help="also append the records to this JSON-lines file")]
+Method = Annotated[str, typer.Option(help="name of the method's spec")]
 Repetitions = Annotated[int, typer.Option(min=2, help="measured repetitions")]
 
 
@@ -45,6 +46,7 @@ def stream(
     precision: Precision | None = None,
     compiled: Annotated[bool | None, typer.Option(help="torch.compile; by default on a GPU")] = None,
     repetitions: Repetitions = 200,
+    method: Method = "planedict",
     out: Out = None,
 ) -> None:
     """Latency from a driving frame to a picture, the source encoded once."""
@@ -53,7 +55,7 @@ def stream(
     device = _device(device)
     gpu = device != "cpu"
     precision = precision or ("bf16" if gpu else "fp32")
-    _show(stream.run(device, preset, precision, gpu if compiled is None else compiled, repetitions), out)
+    _show(stream.run(device, preset, precision, gpu if compiled is None else compiled, repetitions, method), out)
 
 
 def train(
@@ -64,6 +66,7 @@ def train(
     compiled: Annotated[bool | None, typer.Option(help="torch.compile; by default on a GPU")] = None,
     gpus: Annotated[int, typer.Option(min=1, help="GPUs, through torchrun; several are compared with one")] = 1,
     repetitions: Repetitions = 20,
+    method: Method = "planedict",
     out: Out = None,
 ) -> None:
     """One optimiser step of the trainer with the full loss."""
@@ -71,7 +74,7 @@ def train(
 
     device = _device(device)
     compiled = device != "cpu" if compiled is None else compiled
-    _show(train.run(device, preset, precision, batch, compiled, gpus, repetitions), out)
+    _show(train.run(device, preset, precision, batch, compiled, gpus, repetitions, method), out)
 
 
 def heads(device: Device = None, out: Out = None) -> None:

@@ -12,6 +12,7 @@ from thedit.methods.features import perceptual
 from thedit.methods.geometry import Geometry
 from thedit.methods.motion import Motion
 from thedit.methods.planedict import PlaneDict, replace_first
+from thedit.methods.planedict import Source as Still
 from thedit.model.dense.blending import Blending
 from thedit.model.dense.network import DenseNetwork, View
 from thedit.model.dense.options import DenseOptions, resolve
@@ -24,11 +25,9 @@ from thedit.shards.batch import PARTS, FrameBatch, TrainBatch
 
 
 @dataclass(frozen=True)
-class Encoded:
+class Encoded(Still):
     """Encoded sources: codes, planes P_c + dP_id (B, 3F, R, R), and what their pictures offer."""
 
-    codes: Codes
-    planes: Tensor
     pictures: Source
 
 
@@ -46,7 +45,7 @@ class DensePlaneDict(PlaneDict):
     anew = ("probe.",)
     schema = DenseOptions
     options: DenseOptions
-    network: DenseNetwork
+    network: DenseNetwork  # type: ignore[assignment]
 
     def build(self, preset: str, size: int, options: dict[str, Any]) -> None:
         """Set `options`, `network` and, for training, the probe of the expression."""
@@ -76,14 +75,16 @@ class DensePlaneDict(PlaneDict):
         image = functional.interpolate(frames.image, (size, size), mode="area")
         return self.network.encode(image)._replace(motion=self.motion_code(frames))
 
-    def motion_of(self, code: Encoded, driving: FrameBatch) -> Motion:
+    def motion_of(self, code: Still, driving: FrameBatch) -> Motion:
         """Factors (B * K, N, U, U) of the plane bases that take the pictures to the driver's motion, and both codes."""
         count = len(code.planes) // len(driving)
         driven = self.motion_code(driving).repeat_interleave(count, 0)
         motion = self.network.condition(code.codes.motion, driven)
         return Motion(self.network.motion.factors(motion), motion)
 
-    def show(self, code: Encoded, motion: Motion, camera: Tensor) -> Tensor:
+    def show(  # type: ignore[override]
+        self, code: Encoded, motion: Motion, camera: Tensor
+    ) -> Tensor:
         """The sources in ``motion``, seen by ``camera`` (B, 25): pictures (B, 3, T, T) in [-1, 1].
 
         T is the side of the sources' frames. With K times as many sources as cameras, K of them in a row are pictures
@@ -97,7 +98,9 @@ class DensePlaneDict(PlaneDict):
         style = torch.cat([code.codes.identity, motion.style], dim=1).unflatten(0, (len(camera), -1)).mean(1)
         return self.network.view(planes, code.pictures, style, camera)
 
-    def geometry(self, code: Encoded, driving: FrameBatch, camera: Tensor) -> Geometry:
+    def geometry(  # type: ignore[override]
+        self, code: Encoded, driving: FrameBatch, camera: Tensor
+    ) -> Geometry:
         """Where in the source's picture (the first of several) rendered pixels are looked up, and their distance.
 
         Where nothing is solid both mean little.
@@ -123,7 +126,7 @@ class DensePlaneDict(PlaneDict):
             losses |= truth.losses(seen, source, target, o)
         else:
             losses |= hull.losses(seen, target, o)
-        if o.probe:
+        if self.probe is not None:
             losses["probe"] = o.probe * probe.loss(self.probe, o, codes.motion, driving, source, driver)
         return losses
 
@@ -153,7 +156,7 @@ class DensePlaneDict(PlaneDict):
         motion = codes.motion[2 * b :]
         return Codes(codes.identity[:b], motion[:b], maps), codes.identity[b : 2 * b], motion[b:]
 
-    def _forward(
+    def _forward(  # type: ignore[override]
         self, codes: Codes, source: FrameBatch, driving: Tensor, camera: Tensor, step: int
     ) -> tuple[Tensor, View]:
         """Planes of sources in the driving motion (B, M), and the view that cameras (B, 25) have of them."""

@@ -77,7 +77,7 @@ class Blending(nn.Module):
         super().__init__()
         o = self.options = options
         style = o.identity_code + o.condition
-        self.size, self.half = size, size // 2 if size >= 2 * o.neural_size else size
+        self.size, self.first_size = size, size // 2 if size >= 2 * o.neural_size else size
         self.enlarge = SuperResolution(o.plane_channels, style, o.neural_size, size, o.super_widths)
         if o.warp:
             inputs = 3 + 1 + 1 + (4 if o.mirrored else 0)
@@ -98,7 +98,7 @@ class Blending(nn.Module):
         if self.options.mirrored:
             shown += [copied.mirrored, copied.mirrored_near]
         known = functional.interpolate(torch.cat(shown, dim=1), (self.size, self.size), mode="area")
-        coarse = functional.interpolate(known, (self.half, self.half), mode="area")
+        coarse = functional.interpolate(known, (self.first_size, self.first_size), mode="area")
         first, second = self.enter
         x, picture = self.enlarge.first(low, picture, style, first(coarse))
         x, drawn = self.enlarge.second(x, picture, style, second(known))
