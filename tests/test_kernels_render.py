@@ -125,3 +125,19 @@ def test_rays_rendered_in_pieces_are_those_rendered_together(monkeypatch, jitter
         found = kernel.render(planes, decoder, origins, directions, NEAR, FAR, 8, 4, noise)
     for value, wanted in zip(found, kernel.render_plain(planes, decoder, origins, directions, NEAR, FAR, 8, 4, noise)):
         torch.testing.assert_close(value, wanted)
+
+
+@pytest.mark.parametrize("fine", [0, 5])
+@pytest.mark.parametrize("jittered", [False, True], ids=["still", "jittered"])
+def test_decoding_each_sample_once_renders_the_same(fine, jittered):
+    torch.manual_seed(0)
+    planes = torch.randn(2, 3, 8, 16, 16)
+    decoder = kernel.Decoder(torch.randn(16, 8), torch.randn(16), torch.randn(5, 16), torch.randn(5))
+    origins = torch.tensor([0.1, 0.0, 2.7]).expand(2, 40, 3)
+    directions = torch.nn.functional.normalize(0.4 * torch.rand(2, 40, 3) + torch.tensor([-0.2, -0.2, -1.0]), dim=-1)
+    noise = torch.rand(2, 40, 6 + fine) if jittered else None
+    arguments = planes, decoder, origins, directions, NEAR, FAR, 6, fine, noise
+    wanted = kernel.render_plain(*arguments)
+    with torch.no_grad():
+        for found, value in zip(kernel.render(*arguments), wanted):
+            torch.testing.assert_close(found, value, atol=2e-5, rtol=1e-4)

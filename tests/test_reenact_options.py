@@ -22,12 +22,12 @@ from thedit.methods import planedict, registry, trained
 from thedit.methods.base import Method
 from thedit.methods.bounds import CopyDriver
 from thedit.methods.motion import Motion
-from thedit.reenact import faces, run
+from thedit.reenact import faces, picture, run
 from thedit.reenact.camera import View, framed
 from thedit.reenact.composition import Whole
 from thedit.reenact.driver import Driver
 from thedit.reenact.motion import Transfer, turned
-from thedit.reenact.picture import ahead, in_order
+from thedit.reenact.picture import Painter, ahead, in_order
 from thedit.video.segment import Segment, process
 from thedit.video.spec import Source
 
@@ -95,8 +95,8 @@ def test_a_long_driver_has_no_seams_and_leaves_nothing_behind(tmp_path):
     path = video_files.write(tmp_path / "long.mp4", video_files.moving(count))
     follower = faces._Follower(Preprocess(size=SIZE, landmarks="annyheads"))
     seen = []
-    for picture in faces_of(path):
-        follower.see(picture)
+    for shown in faces_of(path):
+        follower.see(shown)
         if len(follower.waiting) == faces.STRETCH + faces.MARGIN:
             seen += follower.label(faces.STRETCH)
             assert sum(len(track.frames) for track in follower._tracker.tracks) <= 2 * faces.MARGIN
@@ -351,6 +351,17 @@ def test_the_default_weights_are_found_from_any_folder(tmp_path, monkeypatch):
 def test_progress_ends_at_a_hundred_percent(folder, weights, tmp_path, capfd):
     run.reenact(request(folder, weights, tmp_path / "out.mp4"))
     assert f"100%|██████████| {FRAMES}/{FRAMES}" in capfd.readouterr().err.split("\r")[-1]
+
+
+@pytest.mark.parametrize("name", ["planedict-lifted", "planedict-dense", "coefficient-triplanes", "lia", "fomm"])
+def test_bfloat16_shows_nearly_the_same(folder, monkeypatch, name):
+    method = registry.find(name).build("tiny", SIZE).eval().requires_grad_(False)
+    own, *_, face = Driver(folder / "driving.mp4").faces(Preprocess(size=SIZE))
+    pictures = []
+    for low in (False, True):
+        monkeypatch.setattr(picture, "multiplies_bf16", lambda device, low=low: low)
+        pictures.append(Painter(method, own.frame, own)(face, Transfer(), View()).astype(int))
+    assert np.abs(pictures[1] - pictures[0]).mean() < 3
 
 
 def test_frames_are_taken_only_a_few_ahead():

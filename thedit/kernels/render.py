@@ -10,6 +10,7 @@ samples are composited.
 Gradients reach the planes and the decoder; rays and sample distances are constants.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -77,7 +78,7 @@ def render(
     rays = [origins, directions] if noise is None else [origins, directions, noise]
     pieces = []
     for start, along, *jitter in zip(*(tensor.split(RAYS_AT_ONCE, dim=1) for tensor in rays)):
-        pieces.append(render_plain(planes, decoder, start, along, near, far, coarse, fine, *jitter))
+        pieces.append(_render_once(planes, decoder, start, along, near, far, coarse, fine, *jitter))
     return Rendering(*(torch.cat(values, dim=1) for values in zip(*pieces)))
 
 
@@ -97,6 +98,45 @@ def render_plain(
         with torch.no_grad():
             distances = sample_distances(planes, decoder, origins, directions, near, far, coarse, fine, noise)
         return composite(planes, decoder, origins, directions, distances, far)
+
+
+def _render_once(
+    planes: Tensor,
+    decoder: Decoder,
+    origins: Tensor,
+    directions: Tensor,
+    near: float,
+    far: float,
+    coarse: int,
+    fine: int,
+    noise: Tensor | None = None,
+) -> Rendering:
+    """`render_plain` without gradients: what the stratified samples show is kept instead of being decoded again."""
+    kept = []
+
+    def seen(distances: Tensor) -> Tensor:
+        raw = _decode(planes, decoder, along(origins, directions, distances)).unflatten(1, distances.shape[1:])
+        kept.append(raw)  # (B, M, S, 1 + O)
+        return functional.softplus(raw[..., 0])
+
+    with torch.autocast(planes.device.type, enabled=False):
+        first, second, leave = _distances(seen, origins, directions, near, far, coarse, fine, noise)
+        for distances in (first, second)[len(kept) :]:
+            seen(distances)
+        raw = torch.cat(kept, dim=2)
+        distances, order = torch.cat([first, second], dim=-1).sort(-1)
+        sigma = functional.softplus(raw[..., 0]).gather(-1, order)
+        weights = contributions(sigma, torch.cat([distances, leave], dim=-1).diff(dim=-1))
+        colours = torch.sigmoid(raw[..., 1:]) * 1.002 - 0.001  # (B, M, S, O), in the order in which they were decoded
+        features = (torch.empty_like(weights).scatter(-1, order, weights).unsqueeze(-2) @ colours).squeeze(-2)
+        opacity = weights.sum(-1)
+        return Rendering(features, (weights * distances).sum(-1) + (1 - opacity) * far, opacity)
+
+
+def _decode(planes: Tensor, decoder: Decoder, points: Tensor) -> Tensor:
+    """What the network says at world points (B, P, 3), before its last activations: (B, P, 1 + O)."""
+    hidden = functional.softplus(functional.linear(sample_planes(planes, points), decoder.weight1, decoder.bias1))
+    return functional.linear(hidden, decoder.weight2, decoder.bias2)
 
 
 def density(planes: Tensor, decoder: Decoder, points: Tensor) -> Tensor:
@@ -144,7 +184,8 @@ def sample_distances(
     noise: Tensor | None = None,
 ) -> Tensor:
     """Ascending distances (B, M, coarse + fine) of the samples of `render`, and at last where the ray leaves."""
-    first, second, leave = _distances(planes, decoder, origins, directions, near, far, coarse, fine, noise)
+    seen = _densities(planes, decoder, origins, directions)
+    first, second, leave = _distances(seen, origins, directions, near, far, coarse, fine, noise)
     return torch.cat([torch.cat([first, second], dim=-1).sort(-1).values, leave], dim=-1)
 
 
@@ -160,13 +201,18 @@ def importance_distances(
     noise: Tensor | None = None,
 ) -> Tensor:
     """As `sample_distances`, but the stratified samples only say where to look: (B, M, fine + 1)."""
-    _, second, leave = _distances(planes, decoder, origins, directions, near, far, coarse, fine, noise)
+    seen = _densities(planes, decoder, origins, directions)
+    _, second, leave = _distances(seen, origins, directions, near, far, coarse, fine, noise)
     return torch.cat([second, leave], dim=-1)
 
 
+def _densities(planes: Tensor, decoder: Decoder, origins: Tensor, directions: Tensor) -> Callable[[Tensor], Tensor]:
+    """The density (B, M, S) at distances (B, M, S) along rays."""
+    return lambda distances: density(planes, decoder, along(origins, directions, distances)).view(distances.shape)
+
+
 def _distances(
-    planes: Tensor,
-    decoder: Decoder,
+    seen: Callable[[Tensor], Tensor],
     origins: Tensor,
     directions: Tensor,
     near: float,
@@ -177,9 +223,9 @@ def _distances(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Ascending distances of stratified (B, M, coarse) and of importance samples (B, M, fine), and the end (B, M, 1).
 
-    The importance samples follow the inverse of the piecewise constant distribution that the others' weights give.
+    ``seen`` tells the density (B, M, S) at distances. The importance samples follow the inverse of the piecewise
+    constant distribution that the others' weights give.
     """
-    batch, rays = origins.shape[:2]
     if noise is None:
         noise = origins.new_full((1, 1, coarse + fine), 0.5)
     enter, leave = clip_to_box(origins, directions, near, far)
@@ -189,8 +235,7 @@ def _distances(
     first = enter + width * (steps + noise[..., :coarse])  # (B, M, coarse)
     if not fine:
         return first, first[..., :0], leave
-    sigma = density(planes, decoder, along(origins, directions, first)).view(batch, rays, coarse)
-    weights = contributions(sigma, width) + SMALLEST_WEIGHT
+    weights = contributions(seen(first), width) + SMALLEST_WEIGHT
     cumulative = weights.cumsum(-1)
     targets = (torch.arange(fine, device=origins.device) + noise[..., coarse:]) / fine * cumulative[..., -1:]
     interval = torch.searchsorted(cumulative, targets, right=True).clamp(max=coarse - 1)  # (B, M, fine)
@@ -204,8 +249,7 @@ def composite(
     """Composite samples at distances (B, M, S + 1); the last distance only ends the last sample's interval."""
     batch, rays, samples = *origins.shape[:2], distances.shape[-1] - 1
     points = along(origins, directions, distances[..., :-1])
-    hidden = functional.softplus(functional.linear(sample_planes(planes, points), decoder.weight1, decoder.bias1))
-    decoded = functional.linear(hidden, decoder.weight2, decoder.bias2).view(batch, rays, samples, -1)
+    decoded = _decode(planes, decoder, points).view(batch, rays, samples, -1)
     sigma = functional.softplus(decoded[..., 0])
     weights = contributions(sigma, distances.diff(dim=-1))  # (B, M, S)
     colours = torch.sigmoid(decoded[..., 1:]) * 1.002 - 0.001  # (B, M, S, O)

@@ -1,9 +1,11 @@
 """Picture: what the method makes of the driver's frames, several at once on a processor's cores, in their order."""
 
+import functools
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from queue import Empty, Queue
 from threading import Event, Thread
 from typing import Any, TypeVar
@@ -33,7 +35,7 @@ class Painter:
         source = source.to(self.device)
         with torch.inference_mode():
             self.mover = Mover(method, method.encode(source), source, first.frame.to(self.device))
-        self._framing = source[:1].camera.cpu()
+        self._framing, self._low = source[:1].camera.cpu(), multiplies_bf16(self.device)
 
     def __call__(self, face: Face, transfer: Transfer, view: View, shifts: torch.Tensor | None = None) -> np.ndarray:
         """The picture (S, S, 3) uint8 for a face that can be used; `UserError` where the method makes none.
@@ -43,11 +45,23 @@ class Painter:
         assert face.frame is not None
         framing = self._framing if view.framing == "source" else face.frame.camera
         label = view.label(self.mover.pose(face.frame, transfer), framing, face.time).to(self.device)
-        with torch.inference_mode():
+        low = torch.autocast(self.device.type, torch.bfloat16, enabled=self._low)
+        with torch.inference_mode(), low:
             picture = self.mover.picture(face.frame.to(self.device), transfer, label, shifts)[0].float().cpu()
         if not bool(picture.isfinite().all()):
             raise UserError("the weights make pictures with values that are not finite; train again or use others.")
         return picture.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()
+
+
+@functools.cache
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 as it is: layers are then a sixth quicker, and pictures differ by 1/255."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    try:
+        return bool({"avx512_bf16", "amx_bf16"} & set(Path("/proc/cpuinfo").read_text().split()))
+    except OSError:
+        return False
 
 
 def workers(device: torch.device) -> int:
