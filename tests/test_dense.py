@@ -26,7 +26,8 @@ from thedit.training import checkpoint
 from thedit.training.augment import mirror
 
 SIZE = 32
-OPTIONS = {"encoder_width": 256, "width": 256, "limit": 32, "identity_code": 16, "motion_code": 8, "plane_size": 16,
+OPTIONS = {"encoder_channel_base": 256, "channel_base": 256, "channel_max": 32, "identity_code": 16,
+           "motion_code": 8, "plane_size": 16,
            "plane_channels": 8, "grid": 8, "bases": 4, "hidden": 8, "neural_size": 16, "neural_start": 16,
            "super_widths": (16, 8), "source_channels": 6}  # fmt: skip
 

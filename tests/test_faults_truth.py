@@ -26,7 +26,7 @@ OTHER = {
     "detector": None,
     "landmarks": "annyheads",
     "pose": "dlib",
-    "enlarge": 1.2,
+    "crop_scale": 1.2,
     "min_face": 20,
     "min_sharpness": 0.5,
     "max_yaw": 60.0,
@@ -82,7 +82,7 @@ def test_every_option_of_preprocessing_has_other_keys_or_the_same_pictures(proje
 
 def test_another_crop_is_another_picture(project, monkeypatch):
     monkeypatch.chdir(project)
-    pictures = [truth.render(rows).image for truth, rows in (truths(project), truths(project, enlarge=1.2))]
+    pictures = [truth.render(rows).image for truth, rows in (truths(project), truths(project, crop_scale=1.2))]
     assert not np.array_equal(*pictures)
 
 

@@ -47,7 +47,7 @@ def test_weights_run_no_program(tmp_path):
         ("copy-source", {}, r"method: 'copy-source' is not trained"),
         ("../planedict", {}, r"'\.\./planedict' is offered by no installed package"),
         ("planedict", {"plane_size": 2**40}, r"does not fit the method|make no network"),
-        ("planedict", {"width": 2**50, "limit": 2**50}, r"does not fit the method|make no network"),
+        ("planedict", {"channel_base": 2**50, "channel_max": 2**50}, r"does not fit the method|make no network"),
         ("planedict", {"plane_size": 33}, r"does not fit the method|make no network|plane_size"),
     ],
 )

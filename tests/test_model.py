@@ -15,9 +15,9 @@ SIZE = 32
 SMALL = {
     "identity_code": 16,
     "motion_code": 16,
-    "encoder_width": 256,
-    "width": 256,
-    "limit": 16,
+    "encoder_channel_base": 256,
+    "channel_base": 256,
+    "channel_max": 16,
     "plane_size": 16,
     "plane_channels": 4,
     "bases": 5,

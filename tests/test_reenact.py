@@ -209,7 +209,7 @@ def test_what_half_precision_cannot_hold_is_not_exported(tmp_path):
 def test_weights_of_any_method_say_how_to_build_it(name, tmp_path):
     spec = trained.registry.find(name)
     method = spec.build("tiny", SIZE)
-    made = Preprocess(size=SIZE, landmarks="annyheads", pose="dlib-68", crop="aligned", enlarge=1.25, camera="truth")
+    made = Preprocess(size=SIZE, landmarks="annyheads", pose="dlib-68", crop="aligned", crop_scale=1.25, camera="truth")
     facts = {"method": name, "preset": "tiny", "size": str(SIZE), "options": json.dumps(spec.options)}
     checkpoint.export(tmp_path / "weights.safetensors", method, facts | {"preprocess": made.model_dump_json()})
     loaded, settings = trained.load(tmp_path / "weights.safetensors")

@@ -188,7 +188,7 @@ def test_two_processes_make_the_gradients_of_one(shards, tmp_path, monkeypatch):
     train(settings(images=8, augment=False), "lia", shards, one)
     shutil.copytree(one, two)
     train(settings(images=12, augment=False), "lia", shards, one)
-    process = start_two(shards, two, settings(images=12, augment=False, accumulate=2), "lia", MEAN_OF_PAIRS)
+    process = start_two(shards, two, settings(images=12, augment=False, accumulation_steps=2), "lia", MEAN_OF_PAIRS)
     process.communicate(timeout=240)
     assert process.returncode == 0
     assert len(list(two.glob("checkpoints/*.pt"))) == 1  # it went on from the copy
@@ -215,7 +215,7 @@ def test_process_that_dies_ends_the_job_and_leaves_the_checkpoint(shards, tmp_pa
 
 def test_accumulated_batch(shards, tmp_path):
     train(settings(images=4), "fomm", shards, tmp_path / "whole")
-    train(settings(images=4, accumulate=2), "fomm", shards, tmp_path / "parts")
+    train(settings(images=4, accumulation_steps=2), "fomm", shards, tmp_path / "parts")
     first, second = (pd.read_parquet(tmp_path / name / "log.parquet")["total"][0] for name in ("whole", "parts"))
     assert abs(first - second) < 0.2 * first
 

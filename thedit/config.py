@@ -39,7 +39,7 @@ class Heads(Section):
     clips_per_person: Positive = Field(2, description="clips a person, each with its own light and motion")
     frames_per_clip: Positive = Field(16, description="frames a clip")
     stride: Positive = Field(
-        1, description="the camera records every so many-th frame of the motion, which has 25 a second"
+        1, description="of the 25 frames of motion a second, every so many-th is recorded: 25 / stride frames a second"
     )
     size: Positive = Field(256, description="side of the recorded picture in pixels; 1.75 of a crop's for a sharp one")
     seed: int = Field(0, description="everything of the data set follows from it")
@@ -62,7 +62,7 @@ class Preprocess(Section):
     pose: Landmarks = Field(
         "annyheads", description="68-landmark backend to whose points camera, expression and identity are fitted"
     )
-    enlarge: float = Field(
+    crop_scale: float = Field(
         1.0,
         gt=0.5,
         description="side of the crop; 1 shows as much as a camera of thedit.camera's radius and focal length",
@@ -91,7 +91,7 @@ class Train(Section):
         None, gt=0, description="device hours after which training ends, however many images are left; null: never"
     )
     batch: Positive = Field(4, description="pairs an optimiser step")
-    accumulate: Positive = Field(1, description="parts that a batch is computed in, to save memory")
+    accumulation_steps: Positive = Field(1, description="parts that a batch is computed in, to save memory")
     augment: bool = Field(True, description="random colours, mirroring and crops, the same for both of a pair")
     learning_rate: float = Field(3e-3, gt=0, description="Adam's step size")
     ema_halflife: Positive = Field(1000, description="half-life of the weights' moving average, in images")

@@ -10,7 +10,7 @@ from typing import Any
 
 import safetensors
 import torch
-from pydantic import Json
+from pydantic import Json, field_validator
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -19,6 +19,9 @@ from thedit.errors import UserError
 from thedit.files import atomic
 from thedit.methods import registry
 from thedit.methods.base import Method
+
+RENAMED = {"encoder_width": "encoder_channel_base", "width": "channel_base", "limit": "channel_max"}
+"""Options as weights from before 30 November 2026 call them."""
 
 
 class Facts(Section):
@@ -31,6 +34,11 @@ class Facts(Section):
     preprocess: Json[Preprocess] | None = None
     landmarks: Landmarks = "dlib-68"
     pose: Landmarks = "annyheads"
+
+    @field_validator("options")
+    @classmethod
+    def _present(cls, options: dict[str, Any]) -> dict[str, Any]:
+        return {RENAMED.get(name, name): value for name, value in options.items()}
 
     @property
     def preprocessing(self) -> Preprocess:

@@ -16,10 +16,18 @@ class PlaneDictionary(nn.Module):
     """
 
     def __init__(
-        self, code: int, channels: int, bases: int, grid: int, plane_size: int, width: int, limit: int, orthogonal: bool
+        self,
+        code: int,
+        channels: int,
+        bases: int,
+        grid: int,
+        plane_size: int,
+        channel_base: int,
+        channel_max: int,
+        orthogonal: bool,
     ):
         super().__init__()
-        self.generator = Synthesis(code, bases, grid, width, limit)
+        self.generator = Synthesis(code, bases, grid, channel_base, channel_max)
         self.weight = nn.Parameter(torch.randn(channels, bases, grid, grid) / channels**0.5)
         self.orthogonal, self.factor = orthogonal, plane_size // grid
         self._cache = planedict.BasisCache()
@@ -55,9 +63,9 @@ class PlaneDictionary(nn.Module):
 class FreePlanes(nn.Module):
     """The ablation without a dictionary: the motion generator emits the displacement itself, every channel a basis."""
 
-    def __init__(self, code: int, channels: int, grid: int, plane_size: int, width: int, limit: int):
+    def __init__(self, code: int, channels: int, grid: int, plane_size: int, channel_base: int, channel_max: int):
         super().__init__()
-        self.generator = Synthesis(code, channels, grid, width, limit)
+        self.generator = Synthesis(code, channels, grid, channel_base, channel_max)
         self.factor = plane_size // grid
 
     def factors(self, motion: Tensor) -> Tensor:

@@ -13,14 +13,14 @@ from thedit.model.synthesis import Conv, Linear
 class Encoder(nn.Module):
     """A picture to a code, through residual blocks that halve the side down to 4 x 4.
 
-    The feature map of side r has min(width / r, limit) channels; the depth follows from the picture's side. Those of
-    the sides ``maps`` are handed out as well.
+    The feature map of side r has min(channel_base / r, channel_max) channels; the depth follows from the picture's
+    side. Those of the sides ``maps`` are handed out as well.
     """
 
-    def __init__(self, size: int, code: int, width: int, limit: int, maps: tuple[int, ...] = ()):
+    def __init__(self, size: int, code: int, channel_base: int, channel_max: int, maps: tuple[int, ...] = ()):
         super().__init__()
         sides = [size // 2**k for k in range(int(math.log2(size)) - 1)]  # size, size / 2, ..., 4
-        self.channels = {side: min(width // side, limit) for side in sides}
+        self.channels = {side: min(channel_base // side, channel_max) for side in sides}
         channels = list(self.channels.values())
         self.stem = Conv(3, channels[0], 1)
         self.blocks = nn.Sequential(*(ResidualBlock(*pair) for pair in itertools.pairwise(channels)))

@@ -47,8 +47,10 @@ class PlaneNetwork(nn.Module):
         self.size = size
         channels = 3 * o.plane_channels
         sides = _map_sides(size, o)
-        self.encoder = Encoder(size, o.identity_code + o.motion_code, o.encoder_width, o.limit, (*sides, *kept))
-        self.identity = Synthesis(o.identity_code, channels, o.plane_size, o.width, o.limit)
+        self.encoder = Encoder(
+            size, o.identity_code + o.motion_code, o.encoder_channel_base, o.channel_max, (*sides, *kept)
+        )
+        self.identity = Synthesis(o.identity_code, channels, o.plane_size, o.channel_base, o.channel_max)
         self.lift = nn.ModuleDict({str(n): Lift(self.encoder.channels[n], self.identity.channels[n], n) for n in sides})
         planes = torch.randn(1, channels, o.plane_size, o.plane_size)
         self.canonical = nn.Parameter(0.1 * planes) if o.canonical else None
@@ -56,10 +58,10 @@ class PlaneNetwork(nn.Module):
         self.motion: PlaneDictionary | FreePlanes
         if o.dictionary:
             self.motion = PlaneDictionary(
-                o.condition, channels, o.bases, o.grid, o.plane_size, o.width, o.limit, o.orthogonal
+                o.condition, channels, o.bases, o.grid, o.plane_size, o.channel_base, o.channel_max, o.orthogonal
             )
         else:
-            self.motion = FreePlanes(o.condition, channels, o.grid, o.plane_size, o.width, o.limit)
+            self.motion = FreePlanes(o.condition, channels, o.grid, o.plane_size, o.channel_base, o.channel_max)
 
     def encode(self, image: Tensor) -> Codes:
         """Pictures (B, 3, S, S) in [-1, 1] -> identity and motion codes, and maps."""

@@ -24,9 +24,9 @@ class Options(Section):
         "beside the other",
     )
 
-    encoder_width: Positive = Field(16384, description="encoder channels times the side of the feature map")
-    width: Positive = Field(32768, description="generator channels times the side of the feature map")
-    limit: Positive = Field(512, description="most channels of encoder and generators")
+    encoder_channel_base: Positive = Field(16384, description="encoder channels times the side of the feature map")
+    channel_base: Positive = Field(32768, description="generator channels times the side of the feature map")
+    channel_max: Positive = Field(512, description="most channels of encoder and generators")
 
     plane_size: Positive = Field(256, description="side of the tri-planes")
     plane_channels: Positive = Field(32, description="channels of one of the three planes")
@@ -83,9 +83,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "small": {
         "identity_code": 256,
         "motion_code": 16,
-        "encoder_width": 4096,
-        "width": 8192,
-        "limit": 256,
+        "encoder_channel_base": 4096,
+        "channel_base": 8192,
+        "channel_max": 256,
         "plane_size": 128,
         "grid": 64,
         "coarse": 24,
@@ -104,9 +104,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {
         "identity_code": 128,
         "motion_code": 8,
-        "encoder_width": 1024,
-        "width": 1024,
-        "limit": 96,
+        "encoder_channel_base": 1024,
+        "channel_base": 1024,
+        "channel_max": 96,
         "plane_size": 32,
         "plane_channels": 16,
         "bases": 10,

@@ -137,13 +137,13 @@ class SynthesisBlock(nn.Module):
 class Synthesis(nn.Module):
     """Maps of ``outputs`` channels and side ``size`` from a code that styles every layer, starting at 4 x 4.
 
-    The block of side r has min(width / r, limit) channels.
+    The block of side r has min(channel_base / r, channel_max) channels.
     """
 
-    def __init__(self, style: int, outputs: int, size: int, width: int, limit: int):
+    def __init__(self, style: int, outputs: int, size: int, channel_base: int, channel_max: int):
         super().__init__()
         sides = [2**k for k in range(2, int(math.log2(size)) + 1)]
-        self.channels = {side: min(width // side, limit) for side in sides}
+        self.channels = {side: min(channel_base // side, channel_max) for side in sides}
         self.start = nn.Parameter(torch.randn(1, self.channels[4], 4, 4))
         self.blocks = nn.ModuleList(
             SynthesisBlock(self.channels[max(side // 2, 4)], self.channels[side], outputs, style, up=side > 4)

@@ -36,7 +36,7 @@ BETAS = 0.0, 0.99  # Adam without momentum, as in StyleGAN2 and EG3D, whose laye
 FLUSH_EVERY = 20
 NAMED = 3  # of the modules that changed since a checkpoint was written
 Resume = Literal["anyway", "restart"]
-UNTIED = {"images", "hours", "accumulate", "checkpoint_every", "preview_every"}
+UNTIED = {"images", "hours", "accumulation_steps", "checkpoint_every", "preview_every"}
 """Options of `Train` that may change between the stretches of one training."""
 
 
@@ -160,7 +160,7 @@ class Trainer:
         self.gradients.clear()
         if self.options.augment:
             batch = augment(batch)
-        parts = self.options.accumulate
+        parts = self.options.accumulation_steps
         total: dict[str, Tensor] = {}
         for part in range(parts):
             rows = slice(part, None, parts)

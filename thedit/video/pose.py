@@ -77,10 +77,10 @@ def fit(
         sides = crop.sides(first.camera.numpy(), scale)
         if settings.crop == "fixed":
             sides = np.full(len(frames), np.median(sides))
-            boxes = crop.fixed(landmarks, float(sides[0]) * settings.enlarge, width, height)
+            boxes = crop.fixed(landmarks, float(sides[0]) * settings.crop_scale, width, height)
         else:
             sides = np.interp(frames, frames[some.numpy()], sides)
-            boxes = crop.aligned(landmarks, sides * settings.enlarge, frames, rate, width, height)
+            boxes = crop.aligned(landmarks, sides * settings.crop_scale, frames, rate, width, height)
     lenses = torch.stack([camera.intrinsics(camera.FOCAL * side / scale, centre) for side in sides])
     fitted = fit_clip(points, lenses, identity=identity, model=model)
     cam2world, intrinsics = camera.split(fitted.camera)

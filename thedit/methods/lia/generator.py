@@ -33,13 +33,13 @@ class RefineLevel(nn.Module):
 class Generator(nn.Module):
     """Latent code and the source's feature maps of sides 8, ..., S -> picture (B, 3, S, S) in [-1, 1].
 
-    The level of side r has min(width / r, limit) channels, as in the encoder.
+    The level of side r has min(channel_base / r, channel_max) channels, as in the encoder.
     """
 
-    def __init__(self, size: int, latent: int, width: int, limit: int) -> None:
+    def __init__(self, size: int, latent: int, channel_base: int, channel_max: int) -> None:
         super().__init__()
         sides = [2**k for k in range(2, int(math.log2(size)) + 1)]  # 4, 8, ..., S
-        channels = [min(width // side, limit) for side in sides]
+        channels = [min(channel_base // side, channel_max) for side in sides]
         levels = list(pairwise(channels))
         self.start = nn.Parameter(torch.randn(1, channels[0], 4, 4))
         self.flows = nn.ModuleList(_flow_level(small, big, latent) for small, big in levels)

@@ -24,18 +24,18 @@ from thedit.shards.batch import FrameBatch, TrainBatch
 
 @dataclass(frozen=True)
 class Preset:
-    """Sizes of the networks; the feature maps of side r have min(width / r, limit) channels."""
+    """Sizes of the networks; the feature maps of side r have min(channel_base / r, channel_max) channels."""
 
     latent: int
     directions: int
-    width: int
-    limit: int
+    channel_base: int
+    channel_max: int
 
 
 PRESETS = {
-    "tiny": Preset(latent=128, directions=20, width=1024, limit=96),
-    "small": Preset(latent=256, directions=20, width=4096, limit=256),
-    "paper": Preset(latent=512, directions=20, width=16384, limit=512),
+    "tiny": Preset(latent=128, directions=20, channel_base=1024, channel_max=96),
+    "small": Preset(latent=256, directions=20, channel_base=4096, channel_max=256),
+    "paper": Preset(latent=512, directions=20, channel_base=16384, channel_max=512),
 }
 
 
@@ -55,9 +55,9 @@ class Lia(Method):
     def __init__(self, preset: str, size: int) -> None:
         super().__init__()
         p = PRESETS[preset]
-        self.encoder = MapEncoder(size, p.latent, p.width, p.limit)
+        self.encoder = MapEncoder(size, p.latent, p.channel_base, p.channel_max)
         self.motion = MotionDictionary(p.latent, p.directions)
-        self.generator = Generator(size, p.latent, p.width, p.limit)
+        self.generator = Generator(size, p.latent, p.channel_base, p.channel_max)
 
     def encode(self, source: FrameBatch) -> Code:
         """Latent codes and feature maps of B sources."""
