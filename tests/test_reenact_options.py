@@ -310,6 +310,7 @@ def test_what_is_there_is_replaced_only_when_told(folder, weights, tmp_path):
         ("fomm", {"transfer": Transfer(strength=2.0)}, "is no linear code; leave out --strength"),
         ("fomm", {"transfer": Transfer(relative=True)}, "is no linear code"),
         ("lia", {"same_person": True}, "takes one picture of a person; leave out --same-person"),
+        ("planedict", {"size": 128}, "makes pictures of one size; leave out --size"),
         ("planedict", {"show": "whole"}, "leave out --camera driver"),
         ("planedict", {"device": "cuda:7"}, "--device cuda:7: is not there; this machine has cpu"),
         ("planedict", {"device": "toaster"}, "--device toaster: is not there"),
@@ -362,6 +363,26 @@ def test_bfloat16_shows_nearly_the_same(folder, monkeypatch, name):
         monkeypatch.setattr(picture, "multiplies_bf16", lambda device, low=low: low)
         pictures.append(Painter(method, own.frame, own)(face, Transfer(), View()).astype(int))
     assert np.abs(pictures[1] - pictures[0]).mean() < 3
+
+
+@pytest.fixture
+def dense(monkeypatch):
+    """Weights of a method that takes several pictures of one person, and makes pictures of any size."""
+    method = registry.find("planedict-dense").build("tiny", SIZE).eval().requires_grad_(False)
+    monkeypatch.setattr(trained, "load", lambda path: (method, Preprocess(size=SIZE)))
+    return method
+
+
+def test_several_pictures_show_one_person(folder, weights, tmp_path, dense):
+    two = {"sources": [folder / "portrait.png", folder / "driving.mp4"], "same_person": True}
+    made = run.reenact(request(folder, weights, tmp_path / "out.mp4", **two, show="side-by-side"))
+    assert made.paths == [tmp_path / "out.mp4"]
+    assert read(tmp_path / "out.mp4")[0].shape == (FRAMES, SIZE, 3 * SIZE, 3)
+
+
+def test_a_method_of_any_size_makes_the_size_that_is_asked_for(folder, weights, tmp_path, dense):
+    run.reenact(request(folder, weights, tmp_path / "out.mp4", size=2 * SIZE))
+    assert read(tmp_path / "out.mp4")[0].shape == (FRAMES, 2 * SIZE, 2 * SIZE, 3)
 
 
 def test_frames_are_taken_only_a_few_ahead():

@@ -54,6 +54,9 @@ def reenact(
     relative: Annotated[bool, typer.Option("--relative", help="what changes since the driver's first frame")] = False,
     side_by_side: Annotated[bool, typer.Option("--side-by-side", help="show source, driver and result")] = False,
     whole: Annotated[bool, typer.Option("--whole", help="put the head back into the source's whole picture")] = False,
+    size: Annotated[
+        int | None, typer.Option(min=64, max=1024, help="side of the result, for methods that make any size")
+    ] = None,
     sound: Annotated[bool, typer.Option(help="keep the driver's sound")] = True,
     detector: Annotated[str, typer.Option(help="face detector: dlib-hog, yunet, blazeface, ...")] = "dlib-hog",
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...; auto: the GPU if there is one")] = "auto",
@@ -81,6 +84,7 @@ def reenact(
             view=View(framing.value, yaw, pitch, orbit),
             transfer=Transfer(motion.value, strength, relative),
             show="side-by-side" if side_by_side else "whole" if whole else "square",
+            size=size,
             sound=sound,
             detector=detector,
             device=device,

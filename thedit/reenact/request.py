@@ -31,6 +31,7 @@ class Request:
     view: View = field(default_factory=View)
     transfer: Transfer = field(default_factory=Transfer)
     show: Literal["square", "side-by-side", "whole"] = "square"
+    size: int | None = None
     sound: bool = True
     detector: str = "dlib-hog"
     device: str = "auto"
@@ -84,6 +85,8 @@ def check_method(request: Request, method: Method, name: str) -> None:
             f"{name}: the motion of this method is no linear code; leave out --strength and --relative, "
             "or use weights of a method with bases, such as planedict."
         )
+    if request.size is not None and not method.any_size:
+        raise UserError(f"{name}: this method makes pictures of one size; leave out --size.")
     if request.same_person and len(request.sources) > 1 and not method.several:
         raise UserError(f"{name}: this method takes one picture of a person; leave out --same-person.")
     if request.show == "whole" and view.framing == "driver":

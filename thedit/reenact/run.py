@@ -67,7 +67,8 @@ def reenact(request: Request, loaded: tuple[Method, Preprocess] | None = None) -
     settings = settings.model_copy(update={"detector": request.detector})
     network("detector", settings.detector)  # whose weights may be missing
 
-    portraits = [load(path, settings, request.source_frame) for path in request.sources]
+    sized = settings.model_copy(update={"size": request.size or settings.size})
+    portraits = [load(path, sized, request.source_frame) for path in request.sources]
     for portrait in portraits:
         if objection := method.objections(portrait.frame)[0]:
             raise UserError(f"{portrait.path}: {objection}; choose another picture.")
