@@ -5,7 +5,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 CORES ?= all
 CONFIG ?= config/config.yaml
 
-.PHONY: help reproduce test slow e2e lint docs environment generated lock reference-tables rulegraph clean
+.PHONY: help reproduce test slow e2e slurm lint style types docs environment generated lock reference-tables rulegraph clean
 
 help:  ## this list
 	@grep --extended-regexp '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column --table --separator ':'
@@ -25,12 +25,19 @@ slow: $(VENV)/.installed  ## that the model learns: trainings of some minutes
 e2e: $(VENV)/.installed  ## one small run from end to end, with its own checks
 	$(BIN)/pytest -m e2e --capture=no
 
-lint: $(VENV)/.installed  ## style, types, workflow
+slurm: $(VENV)/.installed  ## the same on a Slurm of one node, which it starts; needs slurmctld, slurmd, munge
+	$(BIN)/pytest -m slurm --capture=no
+
+lint: style types  ## style, types, workflow
+
+style: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/snakefmt --check workflow
 	$(BIN)/snakemake --lint
+
+types: $(VENV)/.installed
+	$(BIN)/mypy
 
 docs: $(VENV)/.installed  ## the documentation as a site: build/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

@@ -16,13 +16,14 @@ RUN = Path("results/test")
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--configfile", CONFIG]
 QUICK = [
     *("--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "5", "--max-threads", "2"),
+    *("--slurm-status-command", "squeue"),  # there is no accounting
     *("--jobs", "4", "--slurm-keep-successful-logs"),
 ]
 PATH = f"{os.environ['PATH']}:/usr/sbin"
 MISSING = [name for name in ("sbatch", "slurmctld", "slurmd", "munged") if not shutil.which(name, path=PATH)]
 
 pytestmark = [
-    pytest.mark.e2e,
+    pytest.mark.slurm,
     pytest.mark.skipif(bool(MISSING), reason=f"needs Slurm and munge; missing: {', '.join(MISSING)}"),
 ]
 
