@@ -122,8 +122,9 @@ def test_a_second_run_has_nothing_to_do(project):
     assert reruns(project) == {}
 
 
-SCORING = {"score": 4, "aggregate": 1, "figures": 1}
-TWO = {"predict": 2, "score": 2, "aggregate": 1, "figures": 1}
+SHOWN = {"figures": 1, "page": 1}
+SCORING = {"score": 4, "aggregate": 1, **SHOWN}
+TWO = {"predict": 2, "score": 2, "aggregate": 1, **SHOWN}
 EVALUATION = {"pairs": 2, "predict": 4, **SCORING}
 DATA = {"preprocess": 1, "train": 1, "cost": 1, **EVALUATION}
 
@@ -131,7 +132,7 @@ DATA = {"preprocess": 1, "train": 1, "cost": 1, **EVALUATION}
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"metrics": {"bootstrap": 99}}, {"aggregate": 1, "figures": 1}),
+        ({"metrics": {"bootstrap": 99}}, {"aggregate": 1, **SHOWN}),
         ({"evaluation": {"frames_per_pair": 3}}, EVALUATION),
         ({"train": {"images": 8}}, {"train": 1, "cost": 1, **TWO}),
         ({"data": {"preprocess": {"size": 32}}}, DATA),
@@ -152,7 +153,7 @@ def test_one_option_reruns_what_depends_on_it(project, change, expected):
 @pytest.mark.parametrize(
     ("module", "expected"),
     [
-        ("thedit/report/figures/__init__.py", {"figures": 1}),
+        ("thedit/report/figures/__init__.py", SHOWN),
         ("thedit/evaluation/protocols.py", EVALUATION),
         ("thedit/methods/bounds.py", {"cost": 1, **TWO}),
         ("thedit/methods/fomm/__init__.py", {"train": 1, "cost": 1, **TWO}),
@@ -163,7 +164,7 @@ def test_one_option_reruns_what_depends_on_it(project, change, expected):
 )
 def test_one_module_reruns_what_depends_on_it(project, module, expected):
     with open(project / module, "a") as file:
-        file.write("\n# a change\n")
+        file.write("\nCHANGED = True\n")
     assert reruns(project) == expected
 
 
