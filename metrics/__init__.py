@@ -1,7 +1,7 @@
 """Metrics of face reenactment, every one named with its variant: functions on tensors, classes, suites of networks.
 
-Functions take torch tensors and return one float64 value a frame. `thedit.metrics.classes` has the same as accumulating
-classes for torchmetrics. ``python -m thedit.metrics`` scores folders.
+Functions take torch tensors and return one float64 value per frame. `thedit.metrics.classes` has the same as
+accumulating classes for torchmetrics. ``python -m thedit.metrics`` scores folders.
 """
 
 from thedit.metrics.distribution import frechet_distance, frechet_from_moments, kernel_distance

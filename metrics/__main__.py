@@ -63,7 +63,7 @@ def main(
         same, different = (ends.set_index("group")["value"][group] for group in (scale.SAME, scale.DIFFERENT))
         print(f"csim of {embedding.name} is {same:.3f} for two clips of one person, {different:.3f} for two people")
         print(f"(measured on {data}; stored in {out / 'scale.parquet'})")
-    print(f"All variants: {out / 'metrics.parquet'}; a value a frame: {out / 'frames.parquet'}")
+    print(f"All variants: {out / 'metrics.parquet'}; one value per frame: {out / 'frames.parquet'}")
 
 
 def _override(value: str) -> tuple[str, str]:

@@ -24,7 +24,7 @@ IDENTICAL = "-identical"  # variant of the share of frames that are no mean's: i
 
 
 def frames(scores: pd.DataFrame) -> pd.DataFrame:
-    """The rows with a value a frame, sorted by their key: schema `thedit.metrics.tables.FRAMES`."""
+    """The rows with one value per frame, sorted by their key: schema `thedit.metrics.tables.FRAMES`."""
     table = scores[scores["metric"] != FEATURES].drop(columns="vector")
     return table.sort_values(FRAME_KEY, ignore_index=True)
 
@@ -39,7 +39,7 @@ def distances(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def metrics(table: pd.DataFrame, between: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:
-    """One row a method, protocol, metric, variant and backend: value, interval, n, n_failed, n_reference.
+    """One row per method, protocol, metric, variant and backend: value, interval, n, n_failed, n_reference.
 
     Where some of a group's values are infinite (identical frames have no PSNR), the mean is over the others, and a
     row of the variant with `IDENTICAL` has their share.

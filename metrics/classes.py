@@ -20,7 +20,7 @@ from thedit.metrics.images import checked, checked_pair
 
 
 class PerFrame(Metric):
-    """Mean over all frames of a function that gives one value a frame; frames whose value is NaN count as failed.
+    """Mean over all frames of a function that gives one value per frame; frames whose value is NaN count as failed.
 
     Values that are infinite beside finite ones (frames identical to their target) are counted apart. The sum is exact,
     so order, batches and processes do not change the result.

@@ -38,7 +38,7 @@ class Frames(Protocol):
 
     @property
     def index(self) -> pd.DataFrame:
-        """Everything but the pictures, a row a frame."""
+        """Everything but the pictures, one row per frame."""
 
     def picture(self, row: int, name: str = "image") -> np.ndarray:
         """Decode ``image`` (S, S, 3) or the labels ``parts`` (S, S) of one frame, uint8."""

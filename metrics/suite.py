@@ -55,7 +55,7 @@ def feature_metrics(backend: str) -> dict[str, Callable[[Tensor, Tensor], Tensor
 
 @dataclass(frozen=True)
 class Suite:
-    """One backend a role; blendshapes are optional. Expressions are followed by the landmarks of ``tracking``."""
+    """One backend per role; blendshapes are optional. Expressions are followed by the landmarks of ``tracking``."""
 
     name: str
     detector: Detector

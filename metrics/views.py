@@ -19,7 +19,7 @@ CHANGE = ["change", "change_low", "change_high"]
 
 
 def views(table: pd.DataFrame, pairs: pd.DataFrame, resamples: int, seed: int) -> pd.DataFrame:
-    """One row a method, protocol, metric of `METRICS` and absolute yaw, with intervals: schema `tables.VIEWS`.
+    """One row per method, protocol, metric of `METRICS` and absolute yaw, with intervals: schema `tables.VIEWS`.
 
     ``table`` follows `tables.FRAMES`; ``pairs`` has the yaw and pitch in degrees of every frame of the
     multi-view protocols. Yaws of both sides are taken together, at the nearest multiple of `STEP`; views from above or

@@ -1,4 +1,4 @@
-"""The plane dictionary's oracle: orthogonality, gradients, fallback, errors, cache."""
+"""The plane dictionary's reference implementation: orthogonality, gradients, fallback, errors, cache."""
 
 import pytest
 import torch

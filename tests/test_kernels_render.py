@@ -1,4 +1,4 @@
-"""The renderer's oracle against closed forms, and its sampling."""
+"""The renderer's reference implementation against closed forms, and its sampling."""
 
 import math
 

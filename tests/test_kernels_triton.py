@@ -1,4 +1,4 @@
-"""The fused kernels against their oracles, in Triton's interpreter (or on the GPU, if there is one)."""
+"""The fused kernels against their reference implementations, in Triton's interpreter, or on a GPU if there is one."""
 
 import pytest
 import torch

@@ -64,7 +64,7 @@ def test_planes_without_factors_are_canonical_plus_identity(method):
     network = method.network
     batch = frames(2, SIZE)
     code = network.encode(batch.image)
-    still = network.still(code, batch.camera)
+    still = network.static(code, batch.camera)
     moved = still + network.motion.combine(torch.zeros(2, 5, 8, 8))
     assert torch.equal(moved, network.canonical + network.identity(code.identity))
 

@@ -168,6 +168,12 @@ def test_one_module_reruns_what_depends_on_it(project, module, expected):
     assert reruns(project) == expected
 
 
+def test_a_comment_and_a_docstring_rerun_nothing(project):
+    path = project / "thedit/camera.py"
+    path.write_text(path.read_text().replace('"""The one camera', '"""This is the one camera') + "\n# a comment\n")
+    assert reruns(project) == {}
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

@@ -1,4 +1,4 @@
-"""The networks that score, one interface a role; those that look at faces are `thedit.faces`'.
+"""The networks that score, one interface per role; those that look at faces are `thedit.faces`'.
 
 Pictures are uint8 RGB arrays (H, W, 3); boxes (left, top, right, bottom) and landmarks are in pixels, the upper left
 corner of the upper left pixel being (0, 0). Every backend has a ``name`` and the ``sha256`` of its weights.

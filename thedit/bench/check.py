@@ -1,4 +1,4 @@
-"""`thedit bench check`: the fast paths against their oracles, on the device that runs them."""
+"""`thedit bench check`: the fast paths against their reference implementations, on the device that runs them."""
 
 import copy
 import multiprocessing
@@ -17,7 +17,7 @@ from thedit.bench.measure import Record, environment
 from thedit.bench.stream import SIZES
 from thedit.bench.train import make_trainer
 from thedit.kernels import planedict
-from thedit.kernels import render as oracle
+from thedit.kernels import render as kernel
 from thedit.methods.capture import WARM_UP
 from thedit.methods.planedict import PlaneDict
 from thedit.methods.stream import Stream
@@ -123,12 +123,16 @@ def _render(device: str) -> Iterator[tuple[str, float, float]]:
         if precision == "bf16":
             planes = planes.bfloat16()
         results = []
-        for render in (oracle.render, oracle.render_plain):
+        for render in (kernel.render, kernel.render_plain):
             inputs = [tensor.detach().clone().requires_grad_() for tensor in (planes, *decoder)]
-            out = render(inputs[0], oracle.Decoder(*inputs[1:]), **rays)
+            out = render(inputs[0], kernel.Decoder(*inputs[1:]), **rays)
             weights = [torch.linspace(-1, 1, value.numel(), device=device).view_as(value).cos() for value in out]
             results.append((*out, *torch.autograd.grad(out, inputs, weights)))
-        names = (*oracle.Rendering._fields, "gradient of planes", *(f"gradient of {n}" for n in oracle.Decoder._fields))
+        names = (
+            *kernel.Rendering._fields,
+            "gradient of planes",
+            *(f"gradient of {n}" for n in kernel.Decoder._fields),
+        )
         for name, value, reference in zip(names, *results, strict=True):
             yield f"render, {precision}: {name}", _error(value, reference), limit
 

@@ -8,14 +8,14 @@ from torch import Tensor
 
 from thedit import camera
 from thedit.bench.measure import Record, Work, measure
-from thedit.kernels import render as oracle
+from thedit.kernels import render as kernel
 
 CHANNELS, HIDDEN, SIDE = 32, 64, 256
 COARSE = FINE = 48
 NEAR, FAR = 2.25, 3.3
 
 
-def scene(batch: int, size: int, device: str, seed: int = 0) -> tuple[Tensor, oracle.Decoder, dict[str, Any]]:
+def scene(batch: int, size: int, device: str, seed: int = 0) -> tuple[Tensor, kernel.Decoder, dict[str, Any]]:
     """Random planes (B, 3, 32, 256, 256), a decoder, and what else `render` takes, for pictures of ``size`` pixels."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -23,7 +23,7 @@ def scene(batch: int, size: int, device: str, seed: int = 0) -> tuple[Tensor, or
         return torch.randn(*shape, generator=generator).to(device)
 
     planes = random(batch, 3, SIDE, SIDE, CHANNELS).permute(0, 1, 4, 2, 3)
-    decoder = oracle.Decoder(
+    decoder = kernel.Decoder(
         0.3 * random(HIDDEN, CHANNELS), random(HIDDEN), 0.3 * random(1 + CHANNELS, HIDDEN), random(1 + CHANNELS)
     )
     labels = camera.label(camera.orbit(torch.linspace(-20, 20, batch), 0.0), camera.intrinsics()).to(device)
@@ -42,7 +42,7 @@ def run(device: str) -> Iterator[Record]:
             yield measure(
                 "render",
                 f"128 x 128, batch 1, forward, {precision}",
-                lambda: oracle.render(planes, decoder, **rays),
+                lambda: kernel.render(planes, decoder, **rays),
                 device,
                 _work(1, 128, precision),
                 goal_ms=1.0,
@@ -51,7 +51,7 @@ def run(device: str) -> Iterator[Record]:
         yield measure(
             "render",
             "128 x 128, batch 1, forward, plain torch",
-            lambda: oracle.render_plain(planes, decoder, **rays),
+            lambda: kernel.render_plain(planes, decoder, **rays),
             device,
             _work(1, 128, "fp32"),
         )
@@ -65,7 +65,7 @@ def run(device: str) -> Iterator[Record]:
     plain = measure(
         "render",
         "64 x 64, batch 8, forward and backward, plain torch",
-        lambda: both(oracle.render_plain),
+        lambda: both(kernel.render_plain),
         device,
         _work(8, 64, "fp32", backward=True),
         repetitions=10,
@@ -76,7 +76,7 @@ def run(device: str) -> Iterator[Record]:
             yield measure(
                 "render",
                 f"64 x 64, batch 8, forward and backward, {precision}",
-                lambda: both(oracle.render),
+                lambda: both(kernel.render),
                 device,
                 _work(8, 64, precision, backward=True),
                 plain_ms=plain["median_ms"],

@@ -91,7 +91,7 @@ def check(
     batch: Annotated[int, typer.Option(min=1, help="pairs a step of that training")] = 8,
     out: Out = None,
 ) -> None:
-    """Compare the fast paths with their oracles; status 1 if a limit is exceeded."""
+    """Compare the fast paths with their reference implementations; status 1 if a limit is exceeded."""
     from itertools import chain
 
     from thedit.bench import check

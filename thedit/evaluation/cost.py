@@ -39,7 +39,7 @@ MEASURED = [
 
 
 def measure(config: Config) -> pd.DataFrame:
-    """A row a method of the run, also written to ``results/<run>/cost.parquet``.
+    """One row per method of the run, also written to ``results/<run>/cost.parquet``.
 
     method, kind, licence       as in its spec
     trained_by                  ``this run``, ``its authors`` or ``nobody`` for a bound

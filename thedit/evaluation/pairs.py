@@ -1,4 +1,4 @@
-"""From a protocol to its pairs: one row a frame that a method has to make.
+"""From a protocol to its pairs: one row per frame that a method has to make.
 
 Columns: protocol, pair, frame, source_row, source_id, driver_row, driver_id, camera (25), target, yaw, pitch. Rows are
 rows of the `thedit.shards.store.FrameStore`; ids are ``<person>/<clip>``; ``frame`` counts from 0 inside a pair;

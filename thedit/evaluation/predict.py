@@ -26,7 +26,7 @@ COLUMNS = ["method", "protocol", "pair", "frame", "status", "reason", "seconds",
 
 
 def predict(name: str, method: Method, store: FrameStore, pairs: pd.DataFrame, folder: Path, run: str) -> pd.DataFrame:
-    """Make the frames of ``pairs`` and return what is also written to ``folder/predictions.parquet``, a row a frame.
+    """Make the frames of ``pairs``; returns what ``folder/predictions.parquet`` then holds, one row per frame.
 
     Frames lie at ``folder/<pair>/<frame:04d>.png`` (uint8 RGB), previews at ``folder/previews/<pair>.mp4``.
     ``status`` is ``ok``; ``failed`` with a reason for a frame that cannot be used; or ``not applicable`` where the

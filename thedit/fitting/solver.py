@@ -27,7 +27,7 @@ class Solution:
     rotation     (T, 3, 3) world-to-camera rotation
     translation  (T, 3) world-to-camera translation, world units
     expression   (T, A) in [0, 1]
-    identity     (G, K) one row a group
+    identity     (G, K) one row per group
     """
 
     rotation: Tensor

@@ -1,4 +1,4 @@
-"""Fast paths in Triton beside plain torch oracles of the same signature; which one runs is chosen here."""
+"""Fast paths in Triton beside reference implementations in plain torch; which one runs is chosen here."""
 
 import importlib.util
 

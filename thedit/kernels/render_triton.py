@@ -176,7 +176,7 @@ def _bilinear(first, second, half, R: tl.constexpr):
 
 @triton.jit
 def _texel(planes, offset, channel, mask):
-    """Channels (P, F) of one texel a ray."""
+    """Channels (P, F) of one texel per ray."""
     return tl.load(planes + offset[:, None] + channel[None, :], mask=mask, other=0.0).to(tl.float32)
 
 

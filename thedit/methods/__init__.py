@@ -1,1 +1,1 @@
-"""Reenactment methods: one interface, one spec a method, found by name."""
+"""Reenactment methods: one interface, one spec per method, found by name."""

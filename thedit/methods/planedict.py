@@ -67,9 +67,9 @@ class PlaneDict(Method):
         return [_objection(yaw, pitch) for yaw, pitch, _ in turned.tolist()]
 
     def encode(self, source: FrameBatch) -> Source:
-        """Codes and still planes of B sources."""
+        """Codes and static tri-planes of B sources."""
         codes = self.codes(source)
-        return Source(codes, self.network.still(codes, source.camera))
+        return Source(codes, self.network.static(codes, source.camera))
 
     def codes(self, frames: FrameBatch) -> Codes:
         """Identity and motion codes of B frames, and maps."""
@@ -190,7 +190,7 @@ class PlaneDict(Method):
         motion = self.network.condition(codes.motion, driving)
         if self.options.motion_dropout:
             motion = motion * (torch.rand(len(motion), 1, device=motion.device) >= self.options.motion_dropout)
-        planes = self.network.planes(self.network.still(codes, source.camera), motion)
+        planes = self.network.planes(self.network.static(codes, source.camera), motion)
         size = self.network.neural_size(step)
         style = torch.cat([codes.identity, motion], dim=1)
         return planes, self.network.view(planes, style, camera, size, jitter=True)

@@ -69,7 +69,7 @@ class PlaneNetwork(nn.Module):
         identity, motion = code.split([self.options.identity_code, self.options.motion_code], dim=1)
         return Codes(identity, motion, maps)
 
-    def still(self, source: Codes, labels: Tensor) -> Tensor:
+    def static(self, source: Codes, labels: Tensor) -> Tensor:
         """P_c + dP_id (B, 3F, R, R): a person's planes before any motion, of a picture taken by cameras (B, 25)."""
         lifted = {int(side): lift(source.maps[int(side)], labels) for side, lift in self.lift.items()}
         planes = self.identity(source.identity, lifted)

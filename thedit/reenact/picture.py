@@ -120,6 +120,6 @@ def ahead(items: Iterator[T], most: int) -> Generator[T, None, None]:
 
 
 def _alone() -> None:
-    """One thread a worker: the workers are the parallelism."""
+    """One thread per worker: the workers are the parallelism."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

@@ -49,7 +49,7 @@ class FrameStore:
 
     @cached_property
     def index(self) -> pd.DataFrame:
-        """Everything but the pictures, a row a frame; vectors are arrays in the cells."""
+        """Everything but the pictures, one row per frame; vectors are arrays in the cells."""
         return self.table([name for name in self._batches[0].schema.names if name not in PICTURES])
 
     def table(self, columns: Sequence[str]) -> pd.DataFrame:

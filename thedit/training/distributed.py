@@ -1,4 +1,4 @@
-"""Data-parallel training: one process a GPU, started by torchrun; a single process needs none of it."""
+"""Data-parallel training: one process per GPU, started by torchrun; a single process needs none of it."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The training log: one row a step, read by pandas (Parquet) and by TensorBoard (events)."""
+"""The training log: one row per step, read by pandas (Parquet) and by TensorBoard (events)."""
 
 import math
 from collections.abc import Mapping

@@ -18,7 +18,7 @@ YAWS = (-35.0, 0.0, 35.0)
 
 @torch.no_grad()
 def preview(method: Method, batch: TrainBatch) -> np.ndarray:
-    """A grid of pictures, uint8 (height, width, 3), a column a pair.
+    """A grid of pictures, uint8 (height, width, 3), one column per pair.
 
     Rows: source, driver of the same person, prediction, driver of another person, prediction; then, if the method has
     camera control, the last prediction seen from `YAWS` degrees.

@@ -21,7 +21,7 @@ def fixed(landmarks: np.ndarray, side: float, width: int, height: int) -> np.nda
 def aligned(
     landmarks: np.ndarray, sides: np.ndarray, frames: np.ndarray, rate: float, width: int, height: int
 ) -> np.ndarray:
-    """A box a frame (T, 3) that follows the head's position and size (EG3D), smoothly and without lag; else as `fixed`.
+    """One box per frame (T, 3) that follows the head smoothly, without lag (EG3D); else as `fixed`.
 
     sides (T,) wanted; frames (T,) the frames' numbers; rate frames a second.
     """

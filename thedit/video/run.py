@@ -212,7 +212,7 @@ def _result(progress: Progress) -> Result:
 
 
 def _prepare() -> None:
-    """One thread a process: the processes are the parallelism."""
+    """One thread per process: the processes are the parallelism."""
     import cv2
     import torch
 

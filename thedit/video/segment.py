@@ -252,7 +252,7 @@ def _label(
 def _cut_out(
     segment: Segment, drafts: list[_Draft], settings: Preprocess, every_face: bool, progress: Progress
 ) -> tuple[list[Frame], dict[tuple[str, str], np.ndarray]]:
-    """Second pass: the frames with their pictures, in the drafts' order, and if asked an embedding a clip."""
+    """Second pass: the frames with their pictures, in the drafts' order, and if asked one embedding per clip."""
     if not drafts:
         return [], {}
     by_number: dict[int, list[int]] = {}

@@ -1,4 +1,4 @@
-"""The sample sheet: a CSV file with a row a video, as a user writes it by hand or from a table program."""
+"""The sample sheet: a CSV file with one row per video, as a user writes it by hand or from a table program."""
 
 import codecs
 import csv

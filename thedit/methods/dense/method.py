@@ -64,9 +64,9 @@ class DensePlaneDict(PlaneDict):
         return self.options.partner
 
     def encode(self, source: FrameBatch) -> Encoded:
-        """Codes, still planes and pictures of B sources."""
+        """Codes, static tri-planes and pictures of B sources."""
         codes = self.codes(source)
-        still = self.network.still(codes, source.camera)
+        still = self.network.static(codes, source.camera)
         return Encoded(codes, still, self.network.observe(codes, still, source))
 
     def codes(self, frames: FrameBatch) -> Codes:
@@ -160,7 +160,7 @@ class DensePlaneDict(PlaneDict):
         self, codes: Codes, source: FrameBatch, driving: Tensor, camera: Tensor, step: int
     ) -> tuple[Tensor, View]:
         """Planes of sources in the driving motion (B, M), and the view that cameras (B, 25) have of them."""
-        still = self.network.still(codes, source.camera)
+        still = self.network.static(codes, source.camera)
         motion = self.network.condition(codes.motion, driving)
         planes = self.network.planes(still, motion)
         pictures = self.network.observe(codes, still, source)
