@@ -12,7 +12,7 @@ from thedit.shards.writer import Frame, write
 
 def make_store(folder, people, frames, size):
     """Noise with random cameras: ``people`` maps names (whose first part is the split) to clips of ``frames``."""
-    generator = np.random.default_rng(0)
+    generator, noise = np.random.default_rng(0), np.random.default_rng(1)
     rows = []
     for person, clips in people.items():
         for clip in clips:
@@ -26,7 +26,7 @@ def make_store(folder, people, frames, size):
                         split=person.partition("-")[0],
                         frame=2 * number,
                         time=number / 25,
-                        image=png(generator.integers(0, 256, (3 * size // 2,) * 2 + (3,), dtype=np.uint8)),
+                        image=png(noise.integers(0, 256, (3 * size // 2,) * 2 + (3,), dtype=np.uint8)),
                         parts=png(np.zeros((size, size), np.uint8)),
                         camera=label.numpy(),
                         landmarks=np.zeros(136, np.float32),

@@ -16,7 +16,7 @@ from thedit.heads import assets, build, dataset, render
 from thedit.shards.store import FrameStore
 from thedit.video.run import preprocess
 
-HEADS = config.Heads(train_people=1, test_people=1, clips_per_person=1, frames_per_clip=6, size=160)
+HEADS = config.Heads(train_people=1, test_people=1, clips_per_person=1, frames_per_clip=5, size=224)
 SELF = protocols.Protocol(kind="self")
 # Another value of every option of `Preprocess`. Other detectors and landmarks need weights that no package carries.
 OTHER = {
