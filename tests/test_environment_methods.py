@@ -130,8 +130,8 @@ def test_the_code_hash_follows_imports_and_nothing_else():
         return set(provenance.imported((module,), frozenset({"thedit"})))
 
     assert {"thedit.methods.bounds", "thedit.methods.base", "thedit.shards.batch"} <= sources("thedit.methods.bounds")
-    assert "thedit.report.figures.table" in sources("thedit.cli.figures")  # imported inside a function
-    assert "thedit.report.figures.table" not in sources("thedit.evaluation.run")
+    assert "thedit.report.comparison" in sources("thedit.cli.figures")  # imported inside a function
+    assert "thedit.report.comparison" not in sources("thedit.evaluation.run")
     assert "thedit.config" not in sources("thedit.evaluation.run")
     assert provenance.code_hash("thedit.methods.bounds") == provenance.code_hash("thedit.methods.bounds")
     assert provenance.code_hash("thedit.methods.bounds") != provenance.code_hash("thedit.methods.base")

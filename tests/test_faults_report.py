@@ -15,6 +15,7 @@ NAMES = [
     "a b'c\"d;e.mp4",
     "<script>document.title='live'</script>.mp4".replace("/", "\u2215"),
     "a</script><img src=x onerror=document.title='live'>/clip.mp4",
+    *(f"plain-{number}.mp4" for number in range(4)),
 ]
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 
@@ -27,6 +28,7 @@ def report(finished):  # noqa: F811
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"video")
     spec = {"title": "Mine <img src=x onerror=document.title='live'>", "root": "data/mine", "videos": "**/*.mp4"}
+    spec |= {"split": {"test_share": 0.4}}
     (finished / "data/mine.yaml").write_text(yaml.safe_dump(spec))
     settings(finished, data={"name": "mine", "spec": "data/mine.yaml"})
     result = snakemake(finished)
