@@ -37,7 +37,7 @@ def test_every_method_has_a_value_on_every_protocol_that_applies(settings):
     measured = metrics[metrics["value"].notna()].groupby("protocol")["method"].unique()
     for protocol in ("self", "cross"):
         assert set(measured[protocol]) == set(settings.methods)
-    assert set(measured["multiview"]) == {"planedict", "planedict-no-dictionary"}
+    assert set(measured["multiview"]) == {"planedict-dense", "planedict"}
 
 
 def test_the_bounds_bound(settings):

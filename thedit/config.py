@@ -34,7 +34,7 @@ class Section(BaseModel):
 class Heads(Section):
     """AnnyHeads, the synthetic talking-head data set."""
 
-    train_people: Positive = Field(64, description="people whose clips are trained on")
+    train_people: Positive = Field(32, description="people whose clips are trained on")
     test_people: Positive = Field(6, description="people whose clips are only scored, never trained on")
     clips_per_person: Positive = Field(2, description="clips a person, each with its own light and motion")
     frames_per_clip: Positive = Field(16, description="frames a clip")
@@ -86,7 +86,7 @@ class Train(Section):
     """The trainer, the same for every method."""
 
     preset: Literal["tiny", "small", "paper"] = Field("tiny", description="size of every network")
-    images: Positive = Field(9000, description="training pairs seen in all")
+    images: Positive = Field(2400, description="training pairs seen in all")
     hours: float | None = Field(
         None, gt=0, description="device hours after which training ends, however many images are left; null: never"
     )
@@ -106,7 +106,7 @@ class Evaluation(Section):
 
     protocols: list[Name] = Field(["self", "cross", "multiview"], description="names of files in config/protocols/")
     max_clips: Positive = Field(6, description="test clips a protocol uses, in sorted order")
-    frames_per_pair: Positive = Field(12, description="frames of a pair, evenly spread over the driving clip")
+    frames_per_pair: Positive = Field(8, description="frames of a pair, evenly spread over the driving clip")
 
 
 class Metrics(Section):
@@ -132,7 +132,7 @@ class Config(Section):
     seed: int = Field(0, description="seed of training and of every random choice after the data set")
     data: Data = Data()
     methods: list[str] = Field(
-        ["planedict", "planedict-no-dictionary", "copy-source", "copy-driver"],
+        ["planedict-dense", "planedict", "copy-source", "copy-driver"],
         description="methods of the comparison, by the name of their spec",
     )
     train: Train = Train()

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from thedit.evaluation.predict import to_uint8
+from thedit.methods.motion import Motion
 from thedit.methods.planedict import PlaneDict
 from thedit.model.dictionary import PlaneDictionary
 from thedit.report.figures.cast import Cast
@@ -24,26 +25,25 @@ def show(cast: Cast, most: int = 10) -> Sheet:
     method = cast.method
     if not (isinstance(method, PlaneDict) and isinstance(method.network.motion, PlaneDictionary)):
         return nothing(f"{cast.name} has no plane dictionary")
-    network, dictionary = method.network, method.network.motion
+    dictionary = method.network.motion
     device = next(method.parameters()).device
     rows = np.concatenate([clip for person in cast.clips for clip in person])
     rows = rows[np.linspace(0, len(rows) - 1, min(64, len(rows))).astype(int)]
-    motion = torch.cat([method.motion_code(cast.store.batch(part).to(device)) for part in np.array_split(rows, 8)])
-    factors = dictionary.factors(motion)  # (F, N, U, U)
+    source = cast.sources(1)[0]
+    code = method.encode(cast.store.batch([source]).to(device))
+    view = torch.from_numpy(cast.store.column("camera")[[source]]).to(device)
+    motions = [method.motion_of(code, cast.store.batch([row]).to(device)) for row in rows]
+    factors = torch.cat([motion.factors for motion in motions])  # (F, N, U, U)
     bases = dictionary.bases()  # (U, U, C, N)
     count = min(most, bases.shape[-1])
     spread = factors.std(dim=0).permute(1, 2, 0)  # (U, U, N)
     sizes = bases.unflatten(2, (3, -1)).norm(dim=3) * spread.unsqueeze(2)  # (U, U, 3, N)
 
-    source = cast.sources(1)[0]
-    code = method.encode(cast.store.batch([source]).to(device))
-    view = torch.from_numpy(cast.store.column("camera")[[source]]).to(device)
     middle = factors.mean(dim=0, keepdim=True)  # (1, N, U, U)
-    style = torch.cat([code.codes.identity, motion.mean(dim=0, keepdim=True)], dim=1)
+    style = torch.cat([motion.style for motion in motions]).mean(dim=0, keepdim=True)
 
     def face(moved: Tensor) -> np.ndarray:
-        planes = (code.planes + dictionary.combine(moved)).unflatten(1, (3, -1))
-        return to_uint8(network.view(planes, style, view).full[0])
+        return to_uint8(method.show(code, Motion(moved, style), view)[0])
 
     columns = []
     for n in range(count):
