@@ -25,7 +25,7 @@ OTHER = {
     "camera": "truth",
     "detector": None,
     "landmarks": "annyheads",
-    "pose": "dlib",
+    "pose": "dlib-68",
     "crop_scale": 1.2,
     "min_face": 20,
     "min_sharpness": 0.5,
