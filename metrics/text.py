@@ -29,12 +29,11 @@ def as_text(tables: Iterable[Table]) -> str:
         drawn = RichTable(title=table.title, title_justify="left", box=SIMPLE_HEAD, caption=table.note or None)
         drawn.caption_justify = "left"
         for number, heading in enumerate(table.headings):
-            side, shown = (
-                ("right", "\n".join(textwrap.wrap(heading, HEADING, break_long_words=False)))
-                if number
-                else ("left", heading)
-            )
-            drawn.add_column(shown, justify=side, overflow="fold", no_wrap=bool(number))
+            if number:
+                wrapped = "\n".join(textwrap.wrap(heading, HEADING, break_long_words=False))
+                drawn.add_column(wrapped, justify="right", no_wrap=True)
+            else:
+                drawn.add_column(heading, overflow="fold")
         for row in table.rows:
             drawn.add_row(*("\n".join(filter(None, (cell.value + "*" * cell.best, cell.more))) for cell in row))
         console.print(drawn, markup=False)

@@ -100,7 +100,7 @@ class Wardrobe:
             actions.append((attach @ self.deltas).reshape(count, 52, 3).swapaxes(0, 1))
             rest.append(ribbons.vertices)
             anchor.append(face + (len(self.solid) if onto is self.sheets else 0))
-            anchor_weights.append(weights[:, :2])
+            anchor_weights.append(weights[:, :2].astype(np.float64))
             triangles.append(ribbons.triangles + start)
             label.append(np.full(len(ribbons.triangles), LABELS[name], np.int32))
             start += len(ribbons.vertices)

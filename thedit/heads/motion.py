@@ -113,7 +113,8 @@ def _record(generator: np.random.Generator, seen: Array) -> Tensor:
     reach = torch.tensor(camera.PIVOT, dtype=torch.float64) - neck
     middle = (head @ reach).mean(0) + torch.from_numpy(sway)  # from the neck to what the camera looks at
     aim = neck + (head.transpose(1, 2) @ middle[..., None])[..., 0]
-    pose = camera.orbit(*torch.from_numpy(seen).unbind(-1), radius=distance, pivot=(0.0, 0.0, 0.0)).double()
+    yaw, pitch, roll = torch.from_numpy(seen).unbind(-1)
+    pose = camera.orbit(yaw, pitch, roll, distance, (0.0, 0.0, 0.0)).double()
     drift = np.stack([_smooth_noise(generator, frames, 12.0) for _ in range(3)], -1)
     pose[:, :3, 3] += aim + torch.from_numpy(drift * 0.003)
     return camera.label(pose, camera.intrinsics(distance / coverage).double()).float()

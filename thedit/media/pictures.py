@@ -49,7 +49,7 @@ def transparent(path: Path) -> bool:
     """Whether some of a picture, or of an animation's first one, is transparent. Raises `UnreadableError`."""
     with _opened(path) as picture:
         alpha = _alpha(picture)
-        return alpha is not None and alpha.getextrema()[0] < 255
+        return alpha is not None and alpha.tobytes().count(255) < alpha.width * alpha.height
 
 
 def starts(path: Path) -> tuple[float, ...]:

@@ -74,7 +74,8 @@ def block(found: list[Config]) -> str:
     """
     main = found[0]
     shown = [config for config in found if (config.seed, config.evaluation) == (main.seed, main.evaluation)]
-    metrics, kinds = [], {}
+    metrics: list[pd.DataFrame] = []
+    kinds: dict[str, str] = {}
     for config in shown:
         suffix = "" if config.train == main.train else f" ({config.run})"
         names = {method: method + suffix for method in config.methods}
