@@ -23,4 +23,4 @@ rule train:
         method=method_code,
     shell:
         "exec thedit train --config {params.config} --method {wildcards.method} --processes {resources.gpu}"
-        " 2> >(tee {log} >&2)"
+        " 2> >(trap '' TERM; tee {log} >&2)"  # a cluster's SIGTERM reaches tee too: it must outlive what the training says
