@@ -343,7 +343,7 @@ def in_video(store: FrameStore) -> np.ndarray:
 
 def test_true_cameras_need_a_truth(tmp_path):
     video_files.write(tmp_path / "in" / "a.mp4", video_files.moving(1))
-    with pytest.raises(UserError, match=r"truth/a/a\.parquet: gives no true cameras"):
+    with pytest.raises(UserError, match=r"truth/a/a\.parquet: gives no true camera of this clip"):
         preprocess(config(tmp_path, camera="truth"), tmp_path / "out")
 
 
