@@ -1,4 +1,5 @@
 # Checkpoints and previews are left out of the outputs: an interrupted training resumes from them.
+# A cluster's SIGTERM reaches tee too, which must outlive what the training says.
 rule train:
     input:
         frames=f"{DATA}/qa.parquet",
@@ -23,4 +24,4 @@ rule train:
         method=method_code,
     shell:
         "exec thedit train --config {params.config} --method {wildcards.method} --processes {resources.gpu}"
-        " 2> >(trap '' TERM; tee {log} >&2)"  # a cluster's SIGTERM reaches tee too: it must outlive what the training says
+        " 2> >(trap '' TERM; tee {log} >&2)"
