@@ -88,7 +88,7 @@ def test_inception_features_agree_with_pytorch_fid(tmp_path, monkeypatch):
 
 @needs_shared
 def test_the_paper_suite_measures_a_picture(tmp_path, monkeypatch, face):
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     metrics_weights.install(tmp_path, monkeypatch, ["scrfd-10g", "2dfan4", "arcface-r50", "alexnet", "inception"])
     chosen = suite.load("paper")
     measured = Measurer(chosen)(face)
