@@ -14,6 +14,7 @@ import pandas as pd
 from thedit.metrics.aggregate import IDENTICAL
 
 MOST = 4  # metrics in a table
+MOST_FAILED = 0.1  # share of its frames that a method may have failed on and still be the best of a column
 
 
 class Column(NamedTuple):
@@ -108,7 +109,8 @@ def questions(
 
     metrics: rows of schema `thedit.metrics.tables.METRICS` of that protocol.
     outside: the reason why the protocol does not apply to a method, or nothing, by method; its keys are the rows.
-    bounds: methods that are trivial bounds: they have no part in what is best.
+    bounds: methods that are trivial bounds: they have no part in what is best, nor has what failed on more than
+    `MOST_FAILED` of its frames, whose value is that of the easy ones.
     """
     tables = []
     for question, columns in asked.items():
@@ -136,7 +138,8 @@ def _table(
     compete = [method for method, reason in outside.items() if not reason and method not in bounds]
     columns = []
     for column, _, rows in found:
-        values = rows["value"].reindex(compete).dropna()
+        measured = rows[rows["n_failed"] <= MOST_FAILED * (rows["n"] + rows["n_failed"])]
+        values = measured["value"].reindex(compete).dropna()
         best = (values.max() if column.better == "↑" else values.min()) if len(values) > 1 else np.nan
         columns.append(
             [_cell(rows, method, reason, method in values.index, best) for method, reason in outside.items()]

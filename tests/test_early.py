@@ -84,7 +84,7 @@ def test_what_a_run_lacks_is_one_sentence(values, words, monkeypatch, tmp_path):
 
 
 def test_the_default_run_lacks_nothing():
-    early.check(Config())
+    assert early.check(Config()) is None
 
 
 def test_people_of_own_data_are_counted(tmp_path):

@@ -78,7 +78,7 @@ def test_readers_share_what_was_made_with_the_same_settings(tmp_path, other, fir
 def test_the_stages_of_one_workflow_do_not_lock_each_other_out(tmp_path, other):
     other(tmp_path, "shared", "a", owner=locks._owner)
     with locks.held(tmp_path):
-        pass
+        assert len(list(tmp_path.iterdir())) == 2  # both hold it
 
 
 def test_a_killed_process_holds_nothing(tmp_path, other):

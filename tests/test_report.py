@@ -26,7 +26,7 @@ def measured(*rows):
 
 
 METRICS = measured(
-    ("csim", "source", "planedict", 0.93, 0.91, 0.95, 7, 1),
+    ("csim", "source", "planedict", 0.93, 0.91, 0.95, 19, 1),
     ("csim", "source", "fomm", 0.9, 0.8, 1.0, 8, 0),
     ("csim", "source", "copy-source", 1.0, NONE, NONE, 8, 0),
     ("aed", "landmarks-mm", "planedict", 2.0, 1.0, 3.0, 8, 0),
@@ -43,13 +43,22 @@ def test_methods_are_rows_and_the_best_is_marked_bounds_apart():
     identity, expression = tables()
     assert identity.headings == ["method", "CSIM source ↑", "n"]
     assert identity.rows == [
-        [Cell("planedict"), Cell("0.93", "0.91…0.95", True), Cell("7", "1 failed")],
+        [Cell("planedict"), Cell("0.93", "0.91…0.95", True), Cell("19", "1 failed")],
         [Cell("fomm"), Cell("0.9", "0.8…1"), Cell("8")],
         [Cell("copy-source"), Cell("1"), Cell("8")],
         [Cell("flat"), Cell("–", "no camera control"), Cell("–")],
     ]
     assert [row[1].best for row in expression.rows] == [False, True, False, False]  # less is better
     assert identity.note == "CSIM source: net"
+
+
+def test_what_was_measured_on_few_frames_is_not_the_best():
+    rows = measured(("apd", "geodesic-degrees", "fomm", 3.2, 3.0, 3.4, 2, 10))
+    rows = pd.concat([rows, rows.assign(method=["planedict"], value=3.7, n=12, n_failed=0)])
+    rows = pd.concat([rows, rows.iloc[1:].assign(method="lia", value=4.0)])
+    (table,) = questions("cross", rows, {"planedict": "", "fomm": "", "lia": ""})
+    assert [row[1].best for row in table.rows] == [True, False, False]
+    assert table.rows[1][2] == Cell("2", "10 failed")
 
 
 def test_one_method_alone_is_not_the_best_of_anything():
@@ -78,12 +87,14 @@ def test_no_table_is_wider_than_a_terminal_or_seven_columns():
 
 def test_every_form_marks_the_best_and_keeps_intervals():
     assert "0.93*" in as_text(tables()) and "0.91…0.95" in as_text(tables())
-    assert "| planedict | **0.93**<br><sub>0.91…0.95</sub> | 7<br><sub>1 failed</sub> |" in render.as_markdown(tables())
-    assert r"planedict & \textbf{0.93} {\scriptsize 0.91\ldots 0.95} & 7" in render.as_latex(tables())
+    assert "| planedict | **0.93**<br><sub>0.91…0.95</sub> | 19<br><sub>1 failed</sub> |" in render.as_markdown(
+        tables()
+    )
+    assert r"planedict & \textbf{0.93} {\scriptsize 0.91\ldots 0.95} & 19" in render.as_latex(tables())
     assert "<td class='best'>0.93<small>0.91…0.95</small></td>" in render.as_html(tables())
     lines = render.as_csv(METRICS, list(METHODS)).splitlines()
     assert lines[0] == "protocol,question,metric,variant,backend,method,value,ci_low,ci_high,n,n_failed"
-    assert "cross,identity,csim,source,net,planedict,0.93,0.91,0.95,7,1" in lines
+    assert "cross,identity,csim,source,net,planedict,0.93,0.91,0.95,19,1" in lines
 
 
 def test_names_are_escaped_in_a_page():

@@ -51,7 +51,8 @@ def _page(config: Config, body: str) -> str:
 {(HERE / "page.css").read_text()}</style></head><body>
 <h1>{title}</h1>
 <p>One-shot face reenactment from a single picture, on {html.escape(config.data.name)}. {html.escape(facts)}.
-Values stand above their 95 % intervals, clustered by person; the best of each column is marked, trivial bounds apart.
+Values stand above their 95 % intervals, clustered by person; the best of each column is marked, trivial bounds
+and methods that failed on more than a tenth of the frames apart.
 How each file was made: <a href="workflow.html">workflow.html</a>.</p>
 {body}
 <script>{(HERE / "page.js").read_text()}</script></body></html>
