@@ -17,7 +17,7 @@ from thedit.metrics.measure import Measurer, pixel_sha256
 from thedit.metrics.pair import Pair
 from thedit.metrics.pairing import Frame
 from thedit.metrics.pixel import WINDOW
-from thedit.metrics.run import rows
+from thedit.metrics.scoring import rows
 from thedit.workers import Workers
 
 PROTOCOL = "folders"
@@ -104,7 +104,7 @@ def _score(clip: Clip) -> list[dict[str, Any]]:
         _check_sizes(frame, ours, theirs, person[0])
         for known, picture in zip(digests, (ours, theirs)):
             known.append(pixel_sha256(picture))
-    view = camera.label(camera.orbit(0.0, 0.0), camera.intrinsics()).expand(len(clip.frames), -1)
+    view = camera.join(camera.orbit(0.0, 0.0), camera.intrinsics()).expand(len(clip.frames), -1)
     pair = Pair(
         predictions=predictions,
         reasons=[""] * len(clip.frames),

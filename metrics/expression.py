@@ -37,23 +37,23 @@ def aed(prediction: Tensor, reference: Tensor, variant: str = "mean-absolute") -
     return _variant(variant)(_difference(prediction, reference))
 
 
-def aed_landmarks(prediction: Tensor, reference: Tensor, actions: Tensor, millimetres: float) -> Tensor:
+def aed_landmarks(prediction: Tensor, reference: Tensor, blendshapes: Tensor, millimetres: float) -> Tensor:
     """Mean distance in millimetres (B,) by which the 68 landmarks of two expressions differ on the mean head.
 
-    Coefficients (B, A); actions (A, 68, 3) displacements a coefficient; ``millimetres`` a unit of these. Unlike the
-    coefficients themselves, displacements do not change when two actions that move the same points are exchanged.
+    Coefficients (B, A); blendshapes (A, 68, 3) displacements a coefficient; ``millimetres`` a unit of these. Unlike the
+    coefficients themselves, displacements do not change when two blendshapes that move the same points are exchanged.
     """
-    moved = torch.einsum("ba,alc->blc", _difference(prediction, reference), actions.double())  # (B, 68, 3)
+    moved = torch.einsum("ba,alc->blc", _difference(prediction, reference), blendshapes.double())  # (B, 68, 3)
     return torch.linalg.vector_norm(moved, dim=-1).mean(-1) * millimetres
 
 
-def openings(coefficients: Tensor, mean: Tensor, actions: Tensor, millimetres: float) -> Tensor:
+def openings(coefficients: Tensor, mean: Tensor, blendshapes: Tensor, millimetres: float) -> Tensor:
     """How far eyes, lips, mouth and brows of the mean head are open with expressions (B, A): (B, 6) in millimetres.
 
-    mean (68, 3) and actions (A, 68, 3) in units of ``millimetres``. The mean absolute difference of two of these rows
-    (`aed`) is the variant openings-mm: six distances that landmarks tell well, whatever moves the rest of the face.
+    mean (68, 3) and blendshapes (A, 68, 3) in units of ``millimetres``. The mean absolute difference of two of these
+    rows (`aed`) is the variant openings-mm: distances that landmarks tell well, whatever moves the rest of the face.
     """
-    points = mean.double() + torch.einsum("ba,alc->blc", coefficients.double(), actions.double())  # (B, 68, 3)
+    points = mean.double() + torch.einsum("ba,alc->blc", coefficients.double(), blendshapes.double())  # (B, 68, 3)
     gaps = [
         torch.stack([torch.linalg.vector_norm(points[:, i] - points[:, j], dim=1) for i, j in pairs]).mean(0)
         for pairs in OPENINGS
@@ -82,10 +82,10 @@ def variants(
     Coefficients of two sets of frames, in millimetres on the mean head of ``model``; ``centre`` takes from both (T, D)
     what their frames of a clip have in common (see `centred`).
     """
-    first, second = (openings(one, model.mean, model.actions, camera.MILLIMETRES) for one in (ours, theirs))
+    first, second = (openings(one, model.mean, model.blendshapes, camera.MILLIMETRES) for one in (ours, theirs))
 
     def moved(x: Tensor, y: Tensor) -> Tensor:
-        return aed_landmarks(x, y, model.actions, camera.MILLIMETRES)
+        return aed_landmarks(x, y, model.blendshapes, camera.MILLIMETRES)
 
     return {
         **{name: (partial(aed, variant=name), ours, theirs) for name in AED},

@@ -11,7 +11,7 @@ NO_FACE = "no face found in the {}"
 
 @dataclass(frozen=True)
 class Pair:
-    """T frames to be scored; pictures are uint8 (H, W, 3), cameras labels (25,) of `thedit.camera`.
+    """T frames to be scored; pictures are uint8 (H, W, 3), cameras (25,) as in `thedit.camera`.
 
     Pictures are gone through several times, one at a time, so that they can be decoded whenever that happens.
 
@@ -21,7 +21,7 @@ class Pair:
     regions       parts of the true pictures whose error is also measured alone: T masks (H, W), bool, by name
     source        the source picture; ``person`` more pictures of the source's person, for the mean embedding
     requested     (T, 25) the camera that the prediction was asked for
-    driving       (T, 25) the label of the driving frame; only its intrinsics are used
+    driving       (T, 25) the camera of the driving frame; only its intrinsics are used
     """
 
     predictions: Collection[np.ndarray | None]

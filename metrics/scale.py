@@ -12,7 +12,7 @@ import torch
 from thedit.metrics import statistics
 from thedit.metrics.identity import csim, rescaled
 from thedit.metrics.measure import Measurer
-from thedit.metrics.run import Frames, person_rows
+from thedit.metrics.scoring import Frames, person_rows
 from thedit.metrics.tables import SCALE
 
 SAME, DIFFERENT = "one person", "two people"

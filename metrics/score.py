@@ -116,10 +116,10 @@ def _vectors(pair: Pair, measurer: Measurer, predictions: list[Measured], driver
             yield Value(frame, FEATURES, variant, backend.name, backend.sha256, np.nan, "", measured.features)
 
 
-def _fit(measured: list[Measured], labels: Tensor, model: LandmarkModel) -> Fit:
-    """Poses and expressions of frames of one person; ``labels`` (T, 25) give the intrinsics."""
+def _fit(measured: list[Measured], cameras: Tensor, model: LandmarkModel) -> Fit:
+    """Poses and expressions of frames of one person; ``cameras`` (T, 25) give the intrinsics."""
     points = _stack([one.landmarks for one in measured])  # (T, 68, 2)
-    return fit_clip(points, camera.split(labels)[1], model=model)
+    return fit_clip(points, camera.split(cameras)[1], model=model)
 
 
 def _stack(arrays: list[np.ndarray]) -> Tensor:
@@ -132,8 +132,8 @@ def _centred(ours: Tensor, theirs: Tensor) -> tuple[Tensor, Tensor]:
     return centred(ours.masked_fill(missing, torch.nan)), centred(theirs.masked_fill(missing, torch.nan))
 
 
-def _pose(labels: Tensor) -> Tensor:
-    return camera.split(labels)[0]
+def _pose(cameras: Tensor) -> Tensor:
+    return camera.split(cameras)[0]
 
 
 def _row(vector: np.ndarray) -> Tensor:

@@ -6,7 +6,7 @@ T: the frames of a pair, which show one person in different expressions. K: curv
 import torch
 from torch import Tensor
 
-from thedit.heads.assets import ACTIONS
+from thedit.heads.assets import BLENDSHAPES
 
 # Distances that are averaged, as pairs of iBUG landmarks; right and left are the person's own.
 GAPS = {
@@ -45,7 +45,10 @@ def openings(landmarks: Tensor) -> Tensor:
 def gaze(blendshapes: Tensor) -> Tensor:
     """Where both eyes look, to the person's left and up: (T, 2) in [-1, 1] from 52 blendshapes (T, 52)."""
     left, right = (
-        {name: blendshapes[:, ACTIONS.index(f"eyeLook{name}{side}")].double() for name in ("In", "Out", "Up", "Down")}
+        {
+            name: blendshapes[:, BLENDSHAPES.index(f"eyeLook{name}{side}")].double()
+            for name in ("In", "Out", "Up", "Down")
+        }
         for side in ("Left", "Right")
     )
     across = (left["Out"] - left["In"] + right["In"] - right["Out"]) / 2

@@ -217,8 +217,8 @@ def _identity(pairs: Pairs, backend: Backend) -> Iterator[dict[str, Any]]:
             yield _row("csim", "cosine", backend, statistic, group, value, n)
 
 
-def _poses(labels: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(labels[:, :16].reshape(-1, 4, 4)).double()
+def _poses(cameras: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(cameras[:, :16].reshape(-1, 4, 4)).double()
 
 
 def _yaw(sample: Sample) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Generated heads as training frames, in memory: pictures with their margin, true labels, true surfaces."""
+"""Generated heads as training frames, in memory: pictures with their margin, true cameras, true surfaces."""
 
 import numpy as np
 import torch
@@ -29,20 +29,20 @@ def _take(renderer, person, own, performance, moments, size):
     expression = motion.animate(random, moments * STRIDE).expression[::STRIDE]
     yaw = torch.from_numpy(random.uniform(*YAWS, moments)).float()
     pose = camera.orbit(yaw, torch.from_numpy(random.uniform(-12, 12, moments)).float())
-    labels = camera.label(pose, camera.intrinsics())
+    cameras = camera.join(pose, camera.intrinsics())
     margin = torch.tensor([-0.25, -0.25, 1.5]).expand(moments, 3)
-    wide = camera.crop(labels, margin)
+    wide = camera.crop(cameras, margin)
     frames = renderer.render(person, expression, wide, scene.sample(own), maps=True)
     pictures = torch.from_numpy(frames.image).movedim(-1, 1).float() / 127.5 - 1
     identity = torch.from_numpy(person.identity).float()
     marks = renderer.assets.vertices(identity, expression)[:, renderer.assets.landmarks]
-    landmarks = camera.project(marks, labels)
+    landmarks = camera.project(marks, cameras)
     parts = np.stack([draw(points.numpy(), size) for points in landmarks])
     inner = torch.tensor([1 / 6, 1 / 6, 2 / 3]).expand(moments, 3)
     return FrameBatch(
         image=centre(pictures).contiguous(),
         parts=torch.from_numpy(parts)[:, None],
-        camera=labels,
+        camera=cameras,
         landmarks=landmarks,
         expression=expression,
         identity=identity.expand(moments, -1),

@@ -7,7 +7,7 @@ from PIL import Image
 
 from thedit import camera
 from thedit.shards.store import FrameStore
-from thedit.shards.writer import Frame, write
+from thedit.shards.writer import Frame, write_shard
 
 
 def make_store(folder, people, frames, size):
@@ -18,7 +18,7 @@ def make_store(folder, people, frames, size):
         for clip in clips:
             for number in range(frames):
                 yaw, pitch = generator.uniform(-30, 30, 2)
-                label = camera.label(camera.orbit(yaw, pitch, radius=2.5), camera.intrinsics(3.0, (0.45, 0.55)))
+                label = camera.join(camera.orbit(yaw, pitch, radius=2.5), camera.intrinsics(3.0, (0.45, 0.55)))
                 rows.append(
                     Frame(
                         person=person,
@@ -38,7 +38,7 @@ def make_store(folder, people, frames, size):
                         surface=b"",
                     )
                 )
-    write(folder / "test.arrow", rows, {})
+    write_shard(folder / "test.arrow", rows, {})
     return FrameStore(folder)
 
 

@@ -37,7 +37,7 @@ def test_record_holds_time_floor_and_origin():
 def test_report_says_whether_a_goal_was_reached(tmp_path, goal, reached):
     rate = {"frames_per_second": 500.0, "goal_frames_per_second": goal}
     (tmp_path / "machine.jsonl").write_text(json.dumps(record(**rate)) + "\n")
-    text = report.write(tmp_path)
+    text = report.render(tmp_path)
     assert "## machine" in text
     assert f"| {reached} |" in text
 
@@ -56,15 +56,15 @@ def test_several_gpus_are_compared_with_one(tmp_path, monkeypatch, rate, reached
     assert "efficiency" not in one
     assert four["efficiency"] == pytest.approx(rate / 400)
     (tmp_path / "machine.jsonl").write_text("".join(json.dumps(line) + "\n" for line in (one, four)))
-    assert f"| ≥ 0.9 of linear | {reached} |" in report.write(tmp_path)
+    assert f"| ≥ 0.9 of linear | {reached} |" in report.render(tmp_path)
 
 
 def test_report_names_a_broken_record(tmp_path):
     (tmp_path / "machine.jsonl").write_text("{\n")
     with pytest.raises(UserError, match=r"machine\.jsonl: line 1"):
-        report.write(tmp_path)
+        report.render(tmp_path)
     with pytest.raises(UserError, match="holds no"):
-        report.write(tmp_path / "empty")
+        report.render(tmp_path / "empty")
 
 
 def test_synthetic_pairs_follow_from_the_seed():

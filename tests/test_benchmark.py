@@ -41,13 +41,13 @@ def settings(tmp_path, monkeypatch):
     make_store(folder, PEOPLE, FRAMES, SIZE)
     (tmp_path / "config").symlink_to(task.Path(__file__).resolve().parents[1] / "config")
     for name in settings.evaluation.protocols:
-        pairs.write(settings, name)
+        pairs.write_pairs(settings, name)
     return settings
 
 
 @pytest.fixture
 def packed(settings, tmp_path):
-    pack.write(settings, tmp_path / "packed")
+    pack.pack(settings, tmp_path / "packed")
     return tmp_path / "packed"
 
 
@@ -172,7 +172,7 @@ def test_what_is_no_zip_file_is_one_sentence(packed, tmp_path):
 
 def test_a_folder_with_files_is_not_written_to(settings, packed):
     with pytest.raises(UserError, match="is not empty"):
-        pack.write(settings, packed)
+        pack.pack(settings, packed)
 
 
 def test_a_submission_is_scored_and_stands_in_the_table_with_where_it_came_from(settings, packed, answered):

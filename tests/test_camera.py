@@ -14,14 +14,14 @@ def test_orbit_gives_proper_rotations_that_look_at_the_pivot():
     rotation = cam2world[:, :3, :3]
     torch.testing.assert_close(rotation @ rotation.transpose(1, 2), torch.eye(3).expand(2, 3, 3), atol=1e-6, rtol=0)
     torch.testing.assert_close(torch.linalg.det(rotation), torch.ones(2))
-    labels = camera.label(cam2world, camera.intrinsics())
+    cameras = camera.join(cam2world, camera.intrinsics())
     pivot = torch.tensor(camera.PIVOT).expand(2, 1, 3)
-    torch.testing.assert_close(camera.project(pivot, labels), torch.full((2, 1, 2), 0.5), atol=1e-5, rtol=0)
+    torch.testing.assert_close(camera.project(pivot, cameras), torch.full((2, 1, 2), 0.5), atol=1e-5, rtol=0)
 
 
 def test_axes_of_a_frontal_camera():
-    labels = camera.label(camera.orbit(0.0, 0.0), camera.intrinsics())
-    x, y = camera.project(torch.tensor([[0.1, 0.2, 0.2]]), labels)[0]
+    cameras = camera.join(camera.orbit(0.0, 0.0), camera.intrinsics())
+    x, y = camera.project(torch.tensor([[0.1, 0.2, 0.2]]), cameras)[0]
     assert x > 0.5, "the world's +x is the picture's right"
     assert y < 0.5, "the world's +y is the picture's top"
     assert camera.orbit(30.0, 0.0)[0, 3] > 0, "positive yaw moves the camera to +x"
@@ -29,17 +29,17 @@ def test_axes_of_a_frontal_camera():
 
 
 def test_a_crop_projects_to_the_same_places():
-    labels = camera.label(camera.orbit(20.0, 10.0), camera.intrinsics(3.0))
+    cameras = camera.join(camera.orbit(20.0, 10.0), camera.intrinsics(3.0))
     points = torch.randn(7, 3) * 0.2
     box = torch.tensor([0.2, 0.1, 0.6])
-    expected = (camera.project(points, labels) - box[:2]) / box[2]
-    torch.testing.assert_close(camera.project(points, camera.crop(labels, box)), expected, atol=1e-5, rtol=1e-5)
+    expected = (camera.project(points, cameras) - box[:2]) / box[2]
+    torch.testing.assert_close(camera.project(points, camera.crop(cameras, box)), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_rays_pass_through_the_points_that_project_to_their_pixels():
-    labels = camera.label(camera.orbit(-25.0, 15.0, 5.0), camera.intrinsics())[None]
-    origins, directions = camera.rays(labels, 8)
-    pixels = camera.project(origins + 2.6 * directions, labels).reshape(8, 8, 2)
+    cameras = camera.join(camera.orbit(-25.0, 15.0, 5.0), camera.intrinsics())[None]
+    origins, directions = camera.rays(cameras, 8)
+    pixels = camera.project(origins + 2.6 * directions, cameras).reshape(8, 8, 2)
     torch.testing.assert_close(pixels[2, 5], torch.tensor([5.5 / 8, 2.5 / 8]), atol=1e-5, rtol=0)
 
 
@@ -51,10 +51,10 @@ def test_rotation_error_is_exact_for_tiny_and_large_angles():
 
 
 def test_mixed_precision_leaves_the_geometry_alone():
-    labels = camera.label(camera.orbit(torch.linspace(-20, 20, 4), 5.0), camera.intrinsics())
+    cameras = camera.join(camera.orbit(torch.linspace(-20, 20, 4), 5.0), camera.intrinsics())
     points = torch.rand(4, 10, 3, generator=torch.Generator().manual_seed(0)) - 0.5
-    exact = *camera.rays(labels, 16), camera.project(points, labels)
+    exact = *camera.rays(cameras, 16), camera.project(points, cameras)
     with torch.autocast("cpu", torch.bfloat16):
-        mixed = *camera.rays(labels, 16), camera.project(points, labels)
+        mixed = *camera.rays(cameras, 16), camera.project(points, cameras)
     for value, wanted in zip(mixed, exact):
         assert torch.equal(value, wanted)

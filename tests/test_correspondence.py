@@ -40,7 +40,7 @@ def rendered(assets):
     two = torch.tensor([0, 39])
     expression, cameras = moves.expression[two], moves.camera[two]
     turned = camera.orbit(torch.tensor([25.0, -20.0]), torch.tensor([5.0, -5.0]), radius=3.0)
-    cameras = camera.label(turned, camera.split(cameras)[1])
+    cameras = camera.join(turned, camera.split(cameras)[1])
     light = scene.sample(np.random.default_rng(3))
     pictures = Renderer(assets, RECORDED).render(person, expression, cameras, light, maps=RECORDED // 4)
     boxes = BOX.expand(2, 3)

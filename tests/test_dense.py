@@ -50,15 +50,15 @@ def scrambled(**options):
 
 
 def look_from(yaw, count=1):
-    return camera.label(camera.orbit(yaw, 0.0), camera.intrinsics()).expand(count, -1)
+    return camera.join(camera.orbit(yaw, 0.0), camera.intrinsics()).expand(count, -1)
 
 
-def picture_of(wide, labels, distance=2.7, features=None):
+def picture_of(wide, cameras, distance=2.7, features=None):
     """A source that shows a flat surface everywhere at one distance from its camera."""
     count, side = len(wide), wide.shape[-1] * 2 // 3
     return source.Source(
         wide=wide,
-        camera=source.wide_camera(labels),
+        camera=source.wide_camera(cameras),
         features=torch.zeros(count, 6, side, side) if features is None else features,
         distance=torch.full((count, 1, 24, 24), distance),
         background=torch.zeros(count, 3, side, side),
@@ -89,25 +89,25 @@ def test_a_picture_without_a_margin_repeats_its_edge():
 
 
 def test_places_in_the_wide_picture_are_places_in_the_frame():
-    labels, points = look_from(20.0, 2), 0.3 * torch.randn(2, 50, 3, generator=generator())
-    place = 2 * camera.project(points, source.wide_camera(labels)) - 1
-    torch.testing.assert_close(source.to_frame(place), camera.project(points, labels), atol=1e-5, rtol=0)
+    cameras, points = look_from(20.0, 2), 0.3 * torch.randn(2, 50, 3, generator=generator())
+    place = 2 * camera.project(points, source.wide_camera(cameras)) - 1
+    torch.testing.assert_close(source.to_frame(place), camera.project(points, cameras), atol=1e-5, rtol=0)
 
 
 def test_a_point_is_looked_up_where_the_camera_sees_it():
-    labels = look_from(-15.0, 2)
+    cameras = look_from(-15.0, 2)
     steps = (torch.arange(48) + 0.5) / 24 - 1
     grid = torch.stack([*torch.meshgrid(steps, steps, indexing="xy"), torch.zeros(48, 48)]).expand(2, -1, -1, -1)
     points = 0.1 * torch.randn(2, 40, 3, generator=generator()) + torch.tensor(camera.PIVOT)
-    seen = source.look(picture_of(grid, labels), points)
+    seen = source.look(picture_of(grid, cameras), points)
     torch.testing.assert_close(seen.colour[..., :2], seen.place, atol=1e-4, rtol=0)  # each pixel holds its own place
 
 
 def test_what_lies_behind_the_shown_surface_is_not_near():
-    labels = look_from(0.0)
+    cameras = look_from(0.0)
     away = torch.tensor([2.5, 2.65, 2.7, 2.75, 2.9])
-    points = labels[:, 3:12:4][:, None] + away[None, :, None] * labels[:, 2:11:4][:, None]  # along the camera's axis
-    seen = source.look(picture_of(torch.zeros(1, 3, 48, 48), labels), points)
+    points = cameras[:, 3:12:4][:, None] + away[None, :, None] * cameras[:, 2:11:4][:, None]  # along the camera's axis
+    seen = source.look(picture_of(torch.zeros(1, 3, 48, 48), cameras), points)
     torch.testing.assert_close(seen.near[0, 2], torch.tensor(1.0))
     assert (seen.near[0, [0, 4]] < 1e-3).all() and (seen.behind[0].diff() > 0).all()
 
@@ -123,8 +123,8 @@ def test_the_mirrored_point_is_the_point_in_the_mirrored_picture():
 
 
 def test_features_end_with_the_frame_and_colours_with_the_margin():
-    labels, wide = look_from(0.0), torch.ones(1, 3, 48, 48)
-    shown = picture_of(wide, labels, features=torch.ones(1, 6, 16, 16))
+    cameras, wide = look_from(0.0), torch.ones(1, 3, 48, 48)
+    shown = picture_of(wide, cameras, features=torch.ones(1, 6, 16, 16))
     seen = source.look(shown, torch.tensor([[[0.0, 0.0, 0.2], [0.4, 0.0, 0.2]]]))  # the second in the margin
     assert seen.features[0, 0].eq(1).all() and seen.features[0, 1].eq(0).all()
     assert seen.colour.eq(1).all()
@@ -174,10 +174,10 @@ def test_rendered_places_are_where_the_rendered_points_are_seen():
 def test_opacity_and_distance_are_those_of_the_kernel():
     torch.manual_seed(0)
     renderer = DenseRenderer(resolve("tiny", {**OPTIONS, "coarse": 64, "fine": 96}))
-    planes, labels = solid_ball(renderer), look_from(15.0)
+    planes, cameras = solid_ball(renderer), look_from(15.0)
     with torch.no_grad():
-        drawing = renderer(planes, picture_of(torch.zeros(1, 3, 48, 48), labels), labels, 32)
-        distance, opacity = renderer.surface(planes, labels, 32)
+        drawing = renderer(planes, picture_of(torch.zeros(1, 3, 48, 48), cameras), cameras, 32)
+        distance, opacity = renderer.surface(planes, cameras, 32)
     torch.testing.assert_close(drawing.opacity, opacity, atol=0.02, rtol=0)
     solid = opacity > 0.99
     torch.testing.assert_close(expected(drawing.distance, opacity)[solid], distance[solid], atol=0.01, rtol=0)
@@ -243,12 +243,12 @@ def test_the_unposed_view_is_the_face_from_the_front():
     """Pictures whose pixels hold their place: the view holds where the smooth mean face is seen."""
     steps = (torch.arange(64) + 0.5) / 32 - 1
     grid = torch.stack([*torch.meshgrid(steps, steps, indexing="xy"), torch.zeros(64, 64)])
-    labels = torch.cat([look_from(0.0), look_from(30.0), look_from(80.0)])
-    taken = replace(frames(3, 64), image=grid.expand(3, -1, -1, -1), camera=labels)
+    cameras = torch.cat([look_from(0.0), look_from(30.0), look_from(80.0)])
+    taken = replace(frames(3, 64), image=grid.expand(3, -1, -1, -1), camera=cameras)
     taken = replace(taken, parts=torch.full_like(taken.parts, PARTS["face"]))
     unposed = view.Unposed(32)
     seen = unposed(taken)
-    wanted = (2 * camera.project(unposed.points.expand(3, -1, 3), labels) - 1).mT.unflatten(2, (32, 32))
+    wanted = (2 * camera.project(unposed.points.expand(3, -1, 3), cameras) - 1).mT.unflatten(2, (32, 32))
     torch.testing.assert_close(seen[:2, :2, 12:20, 12:20], wanted[:2, :, 12:20, 12:20], atol=1e-3, rtol=0)
     nose, cheek = seen[2, :2, 16, 16], seen[2, :2, 16, 2]  # from 80 degrees to the left
     assert nose.abs().sum() < seen[0].abs().amax() and cheek.eq(0).all()
@@ -256,8 +256,8 @@ def test_the_unposed_view_is_the_face_from_the_front():
 
 def test_landmarks_from_the_front_do_not_follow_the_camera():
     marks = view.landmark_model("annyheads").mean.float().expand(2, -1, 3)
-    labels = torch.cat([look_from(0.0), look_from(25.0)])
-    taken = replace(frames(2, SIZE), camera=labels, landmarks=camera.project(marks, labels))
+    cameras = torch.cat([look_from(0.0), look_from(25.0)])
+    taken = replace(frames(2, SIZE), camera=cameras, landmarks=camera.project(marks, cameras))
     front = view.frontal(taken)
     torch.testing.assert_close(front[0], front[1], atol=1e-4, rtol=0)
     torch.testing.assert_close(front[0], marks[0, :, :2] - marks[0, :, :2].mean(0), atol=1e-4, rtol=0)
@@ -315,13 +315,13 @@ def test_pictures_alone_teach_offsets_and_density():
 def test_places_have_the_gradient_of_finite_differences():
     torch.manual_seed(0)
     renderer = DenseRenderer(resolve("tiny", {**OPTIONS, "coarse": 8, "fine": 8}))
-    labels, planes = look_from(10.0), torch.randn(1, 3, 8, 16, 16, generator=generator())
-    shown = picture_of(torch.rand(1, 3, 48, 48, generator=generator()), labels)
+    cameras, planes = look_from(10.0), torch.randn(1, 3, 8, 16, 16, generator=generator())
+    shown = picture_of(torch.rand(1, 3, 48, 48, generator=generator()), cameras)
     weight = renderer.second.weight.detach().clone()
     weight[1:4] = torch.randn(3, 8, generator=generator())
 
     def place(changed):
-        return torch.func.functional_call(renderer, {"second.weight": changed}, (planes, shown, labels, 4)).place.sum()
+        return torch.func.functional_call(renderer, {"second.weight": changed}, (planes, shown, cameras, 4)).place.sum()
 
     (found,) = torch.autograd.grad(place(weight.requires_grad_()), weight)
     with torch.no_grad():

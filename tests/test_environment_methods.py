@@ -9,7 +9,7 @@ import torch
 
 from thedit import config, layout, provenance
 from thedit.errors import UserError
-from thedit.evaluation.run import ready
+from thedit.evaluation.stage import ready
 from thedit.methods import registry
 from thedit.training import checkpoint
 
@@ -131,8 +131,8 @@ def test_the_code_hash_follows_imports_and_nothing_else():
 
     assert {"thedit.methods.bounds", "thedit.methods.base", "thedit.shards.batch"} <= sources("thedit.methods.bounds")
     assert "thedit.report.comparison" in sources("thedit.cli.figures")  # imported inside a function
-    assert "thedit.report.comparison" not in sources("thedit.evaluation.run")
-    assert "thedit.config" not in sources("thedit.evaluation.run")
+    assert "thedit.report.comparison" not in sources("thedit.evaluation.stage")
+    assert "thedit.config" not in sources("thedit.evaluation.stage")
     assert provenance.code_hash("thedit.methods.bounds") == provenance.code_hash("thedit.methods.bounds")
     assert provenance.code_hash("thedit.methods.bounds") != provenance.code_hash("thedit.methods.base")
 
@@ -151,7 +151,7 @@ def test_code_is_what_a_module_does(tmp_path, monkeypatch):
 
 def test_code_has_the_tensors_that_a_module_names():
     assert "landmarks.safetensors" in provenance.code("thedit.fitting.model")
-    assert "annyheads.safetensors" in provenance.code("thedit.video.run")
+    assert "annyheads.safetensors" in provenance.code("thedit.video.preprocess")
 
 
 def test_a_hash_of_a_module_that_is_not_there_is_an_error():

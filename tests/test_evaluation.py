@@ -78,11 +78,11 @@ def test_multiview_sweeps_one_driven_frame_and_keeps_the_head_in_place(store):
     assert one["driver_row"].nunique() == 1
     np.testing.assert_allclose(one["yaw"], [-40, 0, 40, 0, 0], atol=1e-3)
     np.testing.assert_allclose(one["pitch"], [0, 0, 0, -20, 20], atol=1e-3)
-    labels = torch.tensor(np.stack(one["camera"]))
+    cameras = torch.tensor(np.stack(one["camera"]))
     driving = torch.from_numpy(store.column("camera")[one["driver_row"].iloc[0]])
     pivot = torch.tensor([camera.PIVOT])
     expected = camera.project(pivot, driving).expand(5, 1, 2)
-    torch.testing.assert_close(camera.project(pivot.expand(5, 1, 3), labels), expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(camera.project(pivot.expand(5, 1, 3), cameras), expected, atol=1e-4, rtol=0)
     assert set(table["target"]) == {"truth"}
 
 

@@ -11,9 +11,9 @@ from tests.test_metrics_tables import FakeStore, measurer, protocol
 from thedit.evaluation.faults import MOUTH, faults, seen
 from thedit.evaluation.legible import legible
 from thedit.fitting.model import landmark_model
-from thedit.heads.assets import ACTIONS
+from thedit.heads.assets import BLENDSHAPES
 from thedit.metrics import tables
-from thedit.metrics.run import TrueFrames
+from thedit.metrics.scoring import TrueFrames
 
 STAMP = {"dataset": "d", "config_hash": "c", "code_version": "v"}
 
@@ -33,7 +33,9 @@ class Truth:
 
     def render(self, rows, expression):
         pictures = np.stack(self(rows).pictures)
-        pictures[:, :, :8] = (200 * expression[:, ACTIONS.index("jawOpen"), None, None, None]).numpy().astype(np.uint8)
+        pictures[:, :, :8] = (
+            (200 * expression[:, BLENDSHAPES.index("jawOpen"), None, None, None]).numpy().astype(np.uint8)
+        )
         return SimpleNamespace(image=pictures)
 
 
@@ -49,7 +51,9 @@ def test_frozen_parts_do_not_move_and_the_rest_does(rows):
     for fault in ("frozen mouth", "frozen face"):
         left = np.stack(made[fault])[:, :, :8]
         assert (left == left[0]).all() and not np.array_equal(made[fault][0][:, 8:], made[fault][1][:, 8:])
-    assert "jawOpen" in {ACTIONS[number] for number in MOUTH} and "eyeBlinkLeft" not in {ACTIONS[n] for n in MOUTH}
+    assert "jawOpen" in {BLENDSHAPES[number] for number in MOUTH} and "eyeBlinkLeft" not in {
+        BLENDSHAPES[n] for n in MOUTH
+    }
     assert np.array_equal(made["a frame late"][2], made["true picture"][1])
     assert all(np.array_equal(one, store.picture(0)) for one in made["copy of the source"])
 

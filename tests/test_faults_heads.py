@@ -6,7 +6,7 @@ from tests import video_files
 from thedit import config
 from thedit.errors import UserError
 from thedit.heads import dataset
-from thedit.video.run import plan
+from thedit.video.preprocess import plan
 from thedit.video.sheet import read
 from thedit.video.spec import Spec, collect
 

@@ -12,7 +12,7 @@ from tests import video_files
 from tests.video_files import config
 from thedit.errors import UserError
 from thedit.metrics import folders
-from thedit.video.run import preprocess
+from thedit.video.preprocess import preprocess
 
 
 def bomb(path, side):

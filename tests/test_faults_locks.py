@@ -15,7 +15,7 @@ from tests.video_files import config
 from thedit import locks
 from thedit.errors import UserError
 from thedit.shards.store import FrameStore
-from thedit.video.run import preprocess
+from thedit.video.preprocess import preprocess
 
 HOLD = """
 import sys, time

@@ -13,7 +13,7 @@ from thedit.config import Preprocess
 from thedit.methods import trained
 from thedit.methods.bounds import CopyDriver
 from thedit.metrics import clips, folders, measure
-from thedit.reenact import driver, faces, run
+from thedit.reenact import driver, faces, pipeline
 from thedit.reenact.request import Request
 
 
@@ -55,7 +55,7 @@ def test_reenactment_holds_a_stretch_of_the_driver_at_a_time(tmp_path, monkeypat
     Image.fromarray(video_files.portrait()).save(tmp_path / "portrait.png")
     video_files.write(tmp_path / "driving.mp4", video_files.moving(100))
     monkeypatch.setattr(trained, "load", lambda path: (CopyDriver("tiny", 32).eval(), Preprocess(size=32)))
-    for module in (faces, run):
+    for module in (faces, pipeline):
         monkeypatch.setattr(module, "STRETCH", 4)
     decode, census = driver.stream.read, Census()
 
@@ -65,7 +65,7 @@ def test_reenactment_holds_a_stretch_of_the_driver_at_a_time(tmp_path, monkeypat
 
     monkeypatch.setattr(driver.stream, "read", counted)
     files = {"sources": [tmp_path / "portrait.png"], "driving": tmp_path / "driving.mp4", "out": tmp_path / "out.mp4"}
-    made = run.reenact(Request(**files, weights=tmp_path / "portrait.png"))
+    made = pipeline.reenact(Request(**files, weights=tmp_path / "portrait.png"))
     assert made.frames == 100 and census.seen >= 100
     assert census.most < 50
 

@@ -9,7 +9,7 @@ from thedit import config
 from thedit.errors import UserError
 from thedit.evaluation import pairs, predict, protocols
 from thedit.methods.bounds import CopySource
-from thedit.metrics.run import _prediction
+from thedit.metrics.scoring import _prediction
 
 PEOPLE = {"test-0000": ("00",), "test-0001": ("00",)}
 

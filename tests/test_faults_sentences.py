@@ -14,7 +14,7 @@ from thedit import parquet
 from thedit.errors import UserError, sentence
 from thedit.metrics import tables
 from thedit.shards import store
-from thedit.video.run import preprocess
+from thedit.video.preprocess import preprocess
 
 
 def thedit(*arguments, folder=None, **environment):
@@ -64,7 +64,7 @@ def test_a_damaged_finished_shard_is_made_again(tmp_path, monkeypatch, damage):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("thedit.video.run._publish", stop)
+    monkeypatch.setattr("thedit.video.preprocess._publish", stop)
     with pytest.raises(KeyboardInterrupt):
         preprocess(settings, out)
     monkeypatch.undo()

@@ -11,10 +11,10 @@ from thedit import cache, config
 from thedit.errors import UserError
 from thedit.evaluation import pairs, protocols
 from thedit.evaluation.annyheads import TruePictures
-from thedit.evaluation.run import make
+from thedit.evaluation.stage import make
 from thedit.heads import assets, build, dataset, render
 from thedit.shards.store import FrameStore
-from thedit.video.run import preprocess
+from thedit.video.preprocess import preprocess
 
 HEADS = config.Heads(train_people=1, test_people=1, clips_per_person=1, frames_per_clip=5, size=224)
 SELF = protocols.Protocol(kind="self")

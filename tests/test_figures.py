@@ -11,13 +11,13 @@ from tests.frames import make_store
 from thedit import config, layout
 from thedit.errors import UserError
 from thedit.evaluation import pairs
-from thedit.evaluation.run import make
+from thedit.evaluation.stage import make
 from thedit.methods import registry
 from thedit.metrics import tables
 from thedit.metrics.questions import QUESTIONS, Cell, questions
 from thedit.report import comparison, readme
-from thedit.report.figures import bases, charts, crossing, grid, run, sheet, views
-from thedit.report.figures.cast import Cast
+from thedit.report.figures import bases, charts, crossing, draw, grid, sheet, views
+from thedit.report.figures.examples import Examples
 from thedit.report.figures.sheet import Sheet
 from thedit.training import checkpoint
 
@@ -79,7 +79,7 @@ def project(tmp_path_factory):
     log = pd.DataFrame({"method": "planedict", "loss": "total", "images": range(9), "value": np.linspace(9, 1, 9)})
     tables.write(log, tables.TRAINING, layout.run(SETTINGS) / "training.parquet")
     for protocol in SETTINGS.evaluation.protocols:
-        pairs.write(SETTINGS, protocol)
+        pairs.write_pairs(SETTINGS, protocol)
         for method in SETTINGS.methods:
             make(SETTINGS, method, protocol)
     tables.write(by_yaw(), tables.VIEWS, layout.run(SETTINGS) / "views.parquet")
@@ -100,7 +100,7 @@ def test_two_networks_of_one_variant_are_two_columns_and_two_panels():
 
 
 def test_every_figure_of_the_workflow_is_written(project):
-    folder = run.write(SETTINGS)
+    folder = draw.all_figures(SETTINGS)
     for name in (
         "comparison_identity",
         "comparison_pose",
@@ -127,23 +127,23 @@ def test_a_grid_puts_every_picture_in_its_place():
 
 
 def test_the_cast_drives_other_people_than_the_sources(project):
-    cast = Cast(SETTINGS)
-    people = cast.store.index["person"]
-    sources, drivers = cast.sources(3), [cast.striking(clip) for clip in cast.driving_clips(3)]
+    examples = Examples(SETTINGS)
+    people = examples.store.index["person"]
+    sources, drivers = examples.sources(3), [examples.striking(clip) for clip in examples.driving_clips(3)]
     assert people[sources].nunique() == 3
     assert people[drivers].nunique() == 3
-    assert cast.name == "planedict"
+    assert examples.name == "planedict"
 
 
 def test_moving_a_basis_changes_the_face(project):
-    picture = np.array(bases.show(Cast(SETTINGS)).draw()[0])
+    picture = np.array(bases.show(Examples(SETTINGS)).draw()[0])
     assert picture.shape[1] > 10 * 104
 
 
 def test_a_camera_on_its_way_changes_the_picture(project):
-    frames = views.moving(Cast(SETTINGS), people=1, frames=4).draw()
+    frames = views.moving(Examples(SETTINGS), people=1, frames=4).draw()
     assert np.abs(np.asarray(frames[0], float) - np.asarray(frames[2], float)).max() > 0
-    assert len(crossing.moving(Cast(SETTINGS), sources=1, drivers=1, frames=9).moments) == 9
+    assert len(crossing.moving(Examples(SETTINGS), sources=1, drivers=1, frames=9).moments) == 9
 
 
 def noise(seed: int, side: int) -> np.ndarray:
@@ -187,10 +187,10 @@ def test_quality_by_yaw_is_a_line_a_method_and_a_panel_a_metric():
 
 
 def test_the_strip_shows_the_views_that_are_scored(project):
-    usual = views.strip(Cast(SETTINGS), people=1).draw()[0]
+    usual = views.strip(Examples(SETTINGS), people=1).draw()[0]
     (project / "config/protocols/sides.yaml").write_text("kind: multiview\nyaw: [-45, 0, 45]\n")
     evaluation = SETTINGS.evaluation.model_copy(update={"protocols": ["self", "sides"]})
-    strip = views.strip(Cast(SETTINGS.model_copy(update={"evaluation": evaluation})), people=1).draw()[0]
+    strip = views.strip(Examples(SETTINGS.model_copy(update={"evaluation": evaluation})), people=1).draw()[0]
     assert strip.height < 0.6 * usual.height  # no rows of pitch
     assert strip.width == 60 + 4 + 5 * (112 + 4) + 2 * 14
 
@@ -203,7 +203,7 @@ def test_cost_is_shown_in_units_that_people_read(project):
 
 def test_without_metrics_the_sentence_says_what_to_do(project):
     with pytest.raises(UserError, match=r"metrics\.parquet: is missing; make it with 'thedit aggregate'"):
-        run.write(SETTINGS.model_copy(update={"run": "other"}))
+        draw.all_figures(SETTINGS.model_copy(update={"run": "other"}))
 
 
 def test_the_readme_gets_the_numbers_between_its_marks(project):

@@ -30,7 +30,7 @@ def model():
 
 
 def clip(model, frames, noise=0.0, seed=0, lens=LENS):
-    """Landmarks of one person, and their true labels, identity and expressions."""
+    """Landmarks of one person, and their true cameras, identity and expressions."""
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape):
@@ -38,34 +38,34 @@ def clip(model, frames, noise=0.0, seed=0, lens=LENS):
 
     yaw, pitch, roll = (limit * (2 * torch.rand(frames, generator=generator) - 1) for limit in (50, 20, 20))
     poses = camera.orbit(yaw, pitch, roll, radius=2.4 + torch.rand(frames, generator=generator))
-    labels = camera.label(poses, lens).double()
+    cameras = camera.join(poses, lens).double()
     identity = normal(len(model.identity)) * 0.7
     expression = normal(frames, 52).mul(0.4).clamp(0, 1) * (torch.rand(frames, 52, generator=generator) < 0.2)
     points = model.mean + torch.einsum("k,klc->lc", identity, model.identity)
-    points = points + torch.einsum("ta,alc->tlc", expression, model.actions)
-    landmarks = camera.project(points, labels)
-    return landmarks + noise * normal(*landmarks.shape), labels, identity, expression
+    points = points + torch.einsum("ta,alc->tlc", expression, model.blendshapes)
+    landmarks = camera.project(points, cameras)
+    return landmarks + noise * normal(*landmarks.shape), cameras, identity, expression
 
 
-def rotation_error(fit, labels):
-    return camera.rotation_error(camera.split(fit.camera)[0], camera.split(labels)[0])
+def rotation_error(fit, cameras):
+    return camera.rotation_error(camera.split(fit.camera)[0], camera.split(cameras)[0])
 
 
 def test_a_clip_gives_its_cameras_and_its_landmarks_back(model):
-    landmarks, labels, _, _ = clip(model, 40)
+    landmarks, cameras, _, _ = clip(model, 40)
     fit = fit_clip(landmarks, LENS, model=model)
     assert fit.camera.shape == (40, 25) and fit.expression.shape == (40, 52)
-    assert rotation_error(fit, labels).median() < 1.0
+    assert rotation_error(fit, cameras).median() < 1.0
     assert fit.error.max() < 0.03
-    assert torch.allclose(fit.camera[:, 16:].float(), labels[:, 16:].float())
+    assert torch.allclose(fit.camera[:, 16:].float(), cameras[:, 16:].float())
     assert (fit.identity == fit.identity[0]).all()
 
 
 def test_a_known_identity_is_kept_and_helps(model):
-    landmarks, labels, identity, expression = clip(model, 20)
+    landmarks, cameras, identity, expression = clip(model, 20)
     fit = fit_clip(landmarks, LENS, identity=identity, model=model)
     assert torch.equal(fit.identity[0], identity.float())
-    assert rotation_error(fit, labels).median() < 0.3
+    assert rotation_error(fit, cameras).median() < 0.3
     free = fit_clip(landmarks, LENS, model=model)
     assert (fit.expression - expression).abs().mean() < (free.expression - expression).abs().mean()
 
@@ -80,21 +80,21 @@ def test_coefficients_stay_in_their_bounds(model):
 def test_noise_costs_accuracy_gradually(model):
     medians = []
     for noise in (0.0, 0.003, 0.01):
-        landmarks, labels, _, _ = clip(model, 40, noise)
-        medians.append(float(rotation_error(fit_clip(landmarks, LENS, model=model), labels).median()))
+        landmarks, cameras, _, _ = clip(model, 40, noise)
+        medians.append(float(rotation_error(fit_clip(landmarks, LENS, model=model), cameras).median()))
     assert medians == sorted(medians)
     assert medians[-1] < 6
 
 
 def test_unrelated_frames_do_not_influence_each_other(model):
-    landmarks, labels, _, _ = clip(model, 8)
+    landmarks, cameras, _, _ = clip(model, 8)
     together = fit_frames(landmarks, LENS, model=model)
     order = torch.randperm(8, generator=torch.Generator().manual_seed(1))
     shuffled = fit_frames(landmarks[order], LENS, model=model)
     alone = fit_frames(landmarks[3:4], LENS, model=model)
     assert torch.allclose(together.camera[order], shuffled.camera, atol=1e-5)
     assert torch.allclose(together.camera[3:4], alone.camera, atol=1e-5)
-    assert rotation_error(together, labels).median() < 3
+    assert rotation_error(together, cameras).median() < 3
 
 
 def test_the_same_input_gives_the_same_bits(model):
@@ -116,18 +116,18 @@ def test_frames_without_landmarks_are_nan_and_leave_the_others_alone(model):
 
 
 def test_a_lens_a_frame(model):
-    landmarks, labels, *_ = clip(model, 6)
+    landmarks, cameras, *_ = clip(model, 6)
     boxes = torch.tensor([[0.1, 0.2, 0.7]], dtype=torch.float64).expand(6, 3)
-    cropped = camera.crop(labels, boxes)
+    cropped = camera.crop(cameras, boxes)
     fit = fit_clip((landmarks - boxes[:, None, :2]) / 0.7, camera.split(cropped)[1], model=model)
     whole = fit_clip(landmarks, LENS, model=model)
     assert torch.allclose(camera.split(fit.camera)[0], camera.split(whole.camera)[0], atol=1e-3)
 
 
 def test_the_closed_form_start_is_near(model):
-    landmarks, labels, *_ = clip(model, 30)
+    landmarks, cameras, *_ = clip(model, 30)
     rotation, translation, scale = pose_from_weak_perspective(model, landmarks, LENS.double().expand(30, 3, 3))
-    assert camera.rotation_error(rotation.mT, labels[:, :16].reshape(-1, 4, 4)).median() < 12
+    assert camera.rotation_error(rotation.mT, cameras[:, :16].reshape(-1, 4, 4)).median() < 12
     assert torch.allclose(rotation @ rotation.mT, torch.eye(3, dtype=torch.float64).expand(30, 3, 3), atol=1e-9)
     assert translation.shape == (30, 3) and (scale > 0).all()
 
@@ -146,14 +146,14 @@ def test_calibration_finds_the_errors_it_was_given(model):
         return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
     offset = normal(68, 3) * 0.01
-    _, labels, identity, expression = clip(model, 400)
+    _, cameras, identity, expression = clip(model, 400)
     points = model.mean + torch.einsum("k,klc->lc", identity, model.identity)
-    points = points + torch.einsum("ta,alc->tlc", expression, model.actions)
+    points = points + torch.einsum("ta,alc->tlc", expression, model.blendshapes)
     person = torch.arange(400) // 10
     scale = (points + offset).new_tensor(camera.FOCAL / 2.7)  # of the average camera, picture widths a world unit
     common = 0.004 * normal(40, 1, 2)  # shifts all landmarks of a person
     errors = (common[person] + 0.002 * normal(400, 68, 2)) * scale
-    found = measure(Sample(camera.project(points + offset, labels) + errors, points, labels, person))
+    found = measure(Sample(camera.project(points + offset, cameras) + errors, points, cameras, person))
     assert (found["offset"] - offset).norm(dim=1).median() < 0.003
     assert float(found["person"].diagonal().mean().sqrt()) == pytest.approx(0.004, rel=0.25)
     assert float(found["frame"].diagonal().mean().sqrt()) == pytest.approx(0.002, rel=0.25)
@@ -173,7 +173,7 @@ def test_the_packaged_model_is_that_of_the_head_assets(detector):
     model = landmark_model(detector)
     # The assets' weakest components differ by up to 0.15 mm between processors: eigenvectors that lie close together.
     assert torch.allclose(model.identity.float(), heads.identity[:, heads.landmarks], atol=1e-3)
-    assert torch.allclose(model.actions.float(), heads.actions[:, heads.landmarks])
+    assert torch.allclose(model.blendshapes.float(), heads.blendshapes[:, heads.landmarks])
     moved = (model.mean - heads.mean[heads.landmarks]).norm(dim=1)
     assert np.median(moved) < 0.15 * float(model.eye_distance)
 

@@ -125,7 +125,7 @@ def test_errors_are_pixels_of_the_source(asset_file):
     person = people.sample(heads, 0, 2, "train")[1]
     expression = motion.animate(np.random.default_rng(3), 40).expression[[0, 39]]
     pose = camera.orbit(torch.tensor([20.0, -10.0]), torch.zeros(2))
-    cameras = camera.label(pose, camera.intrinsics().expand(2, 3, 3))
+    cameras = camera.join(pose, camera.intrinsics().expand(2, 3, 3))
     light = scene.sample(np.random.default_rng(3))
     made = Renderer(heads, 64).render(person, expression, cameras, light, maps=64)
     whole = torch.tensor([0.0, 0.0, 1.0]).expand(2, 3)

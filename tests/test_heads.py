@@ -9,7 +9,7 @@ import torch
 from thedit import camera
 from thedit.errors import UserError
 from thedit.heads import build, motion, people, scene
-from thedit.heads.assets import ACTIONS, Assets, load
+from thedit.heads.assets import BLENDSHAPES, Assets, load
 from thedit.heads.frames import Frames, read_maps, write_maps
 from thedit.heads.renderer import Renderer
 from thedit.heads.shading import LABELS
@@ -43,7 +43,7 @@ def test_assets_follow_the_camera_convention(assets: Assets):
     assert points[16, 0] > 0 > points[0, 0], "the last jaw point is on the head's left, the world's +x"
     assert points[27, 1] > points[8, 1], "y points up"
     assert points[30, 2] == points[:, 2].max(), "the tip of the nose is nearest to a frontal camera"
-    assert assets.actions.shape == (len(ACTIONS), *assets.mean.shape)
+    assert assets.blendshapes.shape == (len(BLENDSHAPES), *assets.mean.shape)
 
 
 def test_identity_components_have_unit_deviation(assets: Assets):
@@ -55,11 +55,11 @@ def test_identity_components_have_unit_deviation(assets: Assets):
 
 
 @pytest.mark.parametrize(
-    ("action", "landmark", "axis", "sign"),
+    ("blendshape", "landmark", "axis", "sign"),
     [("jawOpen", 8, 1, -1), ("mouthSmileLeft", 54, 1, 1), ("eyeBlinkRight", 37, 1, -1), ("browInnerUp", 21, 1, 1)],
 )
-def test_actions_move_what_they_name(assets: Assets, action: str, landmark: int, axis: int, sign: int):
-    moved = assets.actions[ACTIONS.index(action), assets.landmarks[landmark], axis]
+def test_blendshapes_move_what_they_name(assets: Assets, blendshape: str, landmark: int, axis: int, sign: int):
+    moved = assets.blendshapes[BLENDSHAPES.index(blendshape), assets.landmarks[landmark], axis]
     assert sign * moved > 0.002
 
 
@@ -88,7 +88,7 @@ def test_motion_stays_in_range_and_in_the_picture(assets: Assets):
     moves = motion.animate(np.random.default_rng(5), 75)
     assert moves.expression.min() >= 0
     assert moves.expression.max() <= 1
-    assert (moves.expression.amax(0) > 0.05).sum() > 15, "many actions take part"
+    assert (moves.expression.amax(0) > 0.05).sum() > 15, "many blendshapes take part"
     rotation = camera.split(moves.camera)[0][:, :3, :3]
     torch.testing.assert_close(rotation @ rotation.transpose(1, 2), torch.eye(3).expand_as(rotation), atol=1e-5, rtol=0)
     points = assets.vertices(None, moves.expression)[:, assets.landmarks]
@@ -135,8 +135,8 @@ def test_every_part_of_a_face_is_seen(renderer: Renderer, assets: Assets):
         people.sample(assets, 0, 1, "train")[0], hair_style="side", beard="goatee", female=False
     )
     expression = torch.zeros(1, 52)
-    expression[0, [ACTIONS.index(name) for name in ("jawOpen", "mouthUpperUpLeft", "mouthUpperUpRight")]] = 0.6
-    view = camera.label(camera.orbit(0.0, -5.0), camera.intrinsics(9.0))[None]
+    expression[0, [BLENDSHAPES.index(name) for name in ("jawOpen", "mouthUpperUpLeft", "mouthUpperUpRight")]] = 0.6
+    view = camera.join(camera.orbit(0.0, -5.0), camera.intrinsics(9.0))[None]
     seen = renderer.render(person, expression, view, scene.sample(np.random.default_rng(0)), maps=SIZE).mask
     missing = {name for name, label in LABELS.items() if not (seen == label).any()}
     assert missing <= {"background", "clothes", "tongue", "mouth", "lashes", "hair"}
@@ -147,7 +147,7 @@ def test_light_and_background_stay_in_the_room(renderer: Renderer, recorded):
     expression, view = moves.expression[:1], moves.camera[:1]
     same = renderer.render(person, expression, view, place, recorded=view, window=torch.tensor([[0.0, 0.0, 1.0]]))
     assert np.array_equal(same.image, frames.image[:1])
-    orbit = camera.label(camera.orbit(40.0, 0.0), camera.intrinsics(3.7))[None]
+    orbit = camera.join(camera.orbit(40.0, 0.0), camera.intrinsics(3.7))[None]
     fixed = renderer.render(person, expression, orbit, place, recorded=view).image
     carried = renderer.render(person, expression, orbit, place).image
     assert not np.array_equal(fixed, carried), "the light stays with the recording camera"
@@ -187,6 +187,6 @@ def test_heads_turn_far_and_show_every_action():
     spread = torch.stack([camera.angles(camera.split(one.camera)[0])[:, 0] for one in moves])
     assert (spread.amax(1) - spread.amin(1)).max() > 70, "one clip has views far apart"
     strongest = torch.cat([one.expression for one in moves]).amax(0)
-    assert {name for name, value in zip(ACTIONS, strongest) if value < 0.35} == set()
-    jaw, closed = (ACTIONS.index(name) for name in ("jawOpen", "mouthClose"))
+    assert {name for name, value in zip(BLENDSHAPES, strongest) if value < 0.35} == set()
+    jaw, closed = (BLENDSHAPES.index(name) for name in ("jawOpen", "mouthClose"))
     assert all((one.expression[:, closed] <= 0.81 * one.expression[:, jaw]).all() for one in moves)

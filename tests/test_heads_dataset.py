@@ -12,7 +12,7 @@ import torch
 from thedit import camera, config
 from thedit.errors import UserError
 from thedit.heads import render
-from thedit.heads.assets import ACTIONS, load
+from thedit.heads.assets import BLENDSHAPES, load
 from thedit.heads.dataset import Clip, Truth, clips, fingerprint, finished
 from thedit.heads.frames import read_maps
 from thedit.shards.surface import unpack
@@ -151,4 +151,4 @@ def test_a_data_set_counts_what_it_holds(folder):
     assert {name: counts[name] for name in ("version", "people", "clips", "performances", "frames")} == {
         "version": 2, "people": 2, "clips": 2, "performances": 2, "frames": 6,
     }  # fmt: skip
-    assert set(counts["actions"]) == set(ACTIONS)
+    assert set(counts["blendshapes"]) == set(BLENDSHAPES)

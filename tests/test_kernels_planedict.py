@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from thedit.bench.check import conditioned, householder
+from thedit.bench.agreement import conditioned, householder
 from thedit.kernels import planedict
 
 

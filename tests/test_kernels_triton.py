@@ -6,7 +6,7 @@ import torch
 pytest.importorskip("triton")
 
 from thedit import camera
-from thedit.bench.check import conditioned
+from thedit.bench.agreement import conditioned
 from thedit.kernels import blur as blur_oracle
 from thedit.kernels import blur_triton, planedict, planedict_triton, render_triton
 from thedit.kernels import render as render_oracle
@@ -70,8 +70,8 @@ def test_combination_of_given_bases(dtype):
 def render_case(batch, channels, hidden, outputs, side, size, samples, focal):
     generator = torch.Generator().manual_seed(0)
     angles = torch.randn(2, batch, generator=generator) * 15
-    labels = camera.label(camera.orbit(*angles), camera.intrinsics(focal)).to(DEVICE)
-    origins, directions = camera.rays(labels, size)
+    cameras = camera.join(camera.orbit(*angles), camera.intrinsics(focal)).to(DEVICE)
+    origins, directions = camera.rays(cameras, size)
     planes = random(batch, 3, channels, side, side, seed=1)
     shapes = (hidden, channels), (hidden,), (1 + outputs, hidden), (1 + outputs,)
     weights = [0.4 * random(*shape, seed=2 + i) for i, shape in enumerate(shapes)]

@@ -19,7 +19,7 @@ def coordinates(side: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("yaw, pitch", [(0.0, 0.0), (35.0, -10.0)])
 def test_a_point_of_a_plane_holds_what_the_camera_sees_there(yaw, pitch):
-    label = camera.label(camera.orbit(yaw, pitch), camera.intrinsics()).unsqueeze(0)
+    label = camera.join(camera.orbit(yaw, pitch), camera.intrinsics()).unsqueeze(0)
     lift = Lift(2, 2, SIDE)
     lift.mix = nn.Identity()
     slices = lift(coordinates(128), label).unflatten(1, (2, len(PLANE_AXES), len(SLICES)))
@@ -35,7 +35,7 @@ def test_a_point_of_a_plane_holds_what_the_camera_sees_there(yaw, pitch):
 
 
 def test_outside_of_the_picture_there_is_nothing():
-    label = camera.label(camera.orbit(0.0, 0.0), camera.intrinsics(focal=20.0)).unsqueeze(0)
+    label = camera.join(camera.orbit(0.0, 0.0), camera.intrinsics(focal=20.0)).unsqueeze(0)
     lift = Lift(1, 1, SIDE)
     lift.mix = nn.Identity()
     lifted = lift(torch.ones(1, 1, 32, 32), label)

@@ -10,8 +10,8 @@ import torch
 from thedit import camera, config
 from thedit.heads import assets
 from thedit.methods import registry
-from thedit.methods.check import check
 from thedit.methods.coefficient_triplanes import CoefficientTriplanes
+from thedit.methods.conformance import check
 from thedit.methods.external import External
 from thedit.methods.fomm import Fomm
 from thedit.methods.fomm.equivariance import Deformation, equivariance_losses
@@ -206,7 +206,7 @@ def test_coefficient_triplanes_see_of_the_driver_only_the_coefficients():
     torch.manual_seed(0)
     method = CoefficientTriplanes("tiny", SIZE).eval()
     source, driving, other = frames(1, SIZE), frames(1, SIZE, seed=1), frames(1, SIZE, seed=2, person=1)
-    view = camera.label(camera.orbit(10.0, 0.0), camera.intrinsics()).unsqueeze(0)
+    view = camera.join(camera.orbit(10.0, 0.0), camera.intrinsics()).unsqueeze(0)
     with torch.inference_mode():
         code = method.encode(source)
         picture = method.drive(code, driving, view)

@@ -175,7 +175,7 @@ def test_failed_frames_are_rows_and_other_rows_are_complete(environment: Path, t
 @pytest.mark.parametrize("status, code", [("ok", 0), ("failed", 3)])
 def test_the_exit_code_tells(status: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     table = pd.DataFrame({"status": ["ok", status], "reason": ["", "" if status == "ok" else "time limit"]})
-    monkeypatch.setattr("thedit.evaluation.run.make", lambda *arguments: table)
+    monkeypatch.setattr("thedit.evaluation.stage.make", lambda *arguments: table)
     (tmp_path / "config.yaml").write_text("run: r")
     app = typer.Typer()
     cli.register(app)

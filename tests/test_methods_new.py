@@ -15,7 +15,7 @@ from thedit.errors import UserError
 from thedit.methods import registry
 from thedit.methods.base import Method
 from thedit.methods.bounds import CopyDriver, CopySource
-from thedit.methods.check import check
+from thedit.methods.conformance import check
 from thedit.methods.skeleton import create
 from thedit.shards.synthetic import frames
 from thedit.training.overfit import overfit, psnr

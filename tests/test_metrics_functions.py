@@ -148,17 +148,17 @@ def test_aed_variants():
     assert {name: float(metrics.aed(x, y, name)) for name in metrics.AED} == pytest.approx(expected)
     with pytest.raises(ValueError, match="unknown variant"):
         metrics.aed(x, y, "mean")
-    actions = torch.zeros(4, 68, 3)
-    actions[3, :34, 0] = 0.5  # half of the landmarks move by 0.5 units each
-    assert float(metrics.aed_landmarks(x, y, actions, millimetres=500)) == pytest.approx(0.5 * 2 * 0.5 * 500)
+    blendshapes = torch.zeros(4, 68, 3)
+    blendshapes[3, :34, 0] = 0.5  # half of the landmarks move by 0.5 units each
+    assert float(metrics.aed_landmarks(x, y, blendshapes, millimetres=500)) == pytest.approx(0.5 * 2 * 0.5 * 500)
 
 
 def test_openings_are_the_distances_of_lids_lips_and_brows():
-    mean, actions = torch.zeros(68, 3), torch.zeros(2, 68, 3)
+    mean, blendshapes = torch.zeros(68, 3), torch.zeros(2, 68, 3)
     mean[54, 0] = 0.1  # a mouth 50 mm wide
-    actions[0, 65:68, 1] = -0.02  # the lower lip falls by 10 mm
-    actions[1, 19, 1] = 0.01  # the right brow rises by 5 mm
-    opened = metrics.openings(torch.tensor([[0.0, 0.0], [1.0, 0.5]]), mean, actions, millimetres=500)
+    blendshapes[0, 65:68, 1] = -0.02  # the lower lip falls by 10 mm
+    blendshapes[1, 19, 1] = 0.01  # the right brow rises by 5 mm
+    opened = metrics.openings(torch.tensor([[0.0, 0.0], [1.0, 0.5]]), mean, blendshapes, millimetres=500)
     wanted = torch.tensor([[0, 0, 0, 50, 0, 0], [0, 0, 10, 50, 2.5, 0]])
     assert torch.allclose(opened.float(), wanted)
     assert float(metrics.aed(opened[:1], opened[1:])) == pytest.approx(12.5 / 6)

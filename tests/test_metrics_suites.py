@@ -174,7 +174,7 @@ def test_measurements_are_cached(tmp_path, face):
 @needs_shared
 def test_mediapipe_blendshapes_follow_jaw_and_lids(monkeypatch):
     monkeypatch.setenv("THEDIT_WEIGHTS", str(SHARED / "weights"))
-    from thedit.heads.assets import ACTIONS
+    from thedit.heads.assets import BLENDSHAPES
 
     roles = {"blendshapes": "mediapipe-blendshapes", "detector": "blazeface", "landmarks": "facemesh-68"}
     chosen = suite.load("embedded", roles)
@@ -193,5 +193,5 @@ def test_mediapipe_blendshapes_follow_jaw_and_lids(monkeypatch):
     values = np.stack(read)
     assert values.shape == (20, 52)
     assert values.min() >= 0 and values.max() <= 1
-    assert np.corrcoef(values[:, ACTIONS.index("jawOpen")], mouths)[0, 1] > 0.9
-    assert np.corrcoef(values[:, ACTIONS.index("eyeBlinkLeft")], eyes)[0, 1] < -0.9
+    assert np.corrcoef(values[:, BLENDSHAPES.index("jawOpen")], mouths)[0, 1] > 0.9
+    assert np.corrcoef(values[:, BLENDSHAPES.index("eyeBlinkLeft")], eyes)[0, 1] < -0.9

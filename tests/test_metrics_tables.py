@@ -14,14 +14,14 @@ from thedit.files import sha256
 from thedit.fitting.model import landmark_model
 from thedit.metrics import aggregate, statistics, tables
 from thedit.metrics.measure import Measured, Measurer
-from thedit.metrics.run import TrueFrames, score
 from thedit.metrics.scale import DIFFERENT, SAME, on_scale, scale
+from thedit.metrics.scoring import TrueFrames, score
 from thedit.metrics.suite import Suite
 from thedit.metrics.text import readable
 from thedit.metrics.views import views
 from thedit.shards.batch import PARTS
 
-VIEW = camera.label(camera.orbit(0.0, 0.0), camera.intrinsics())
+VIEW = camera.join(camera.orbit(0.0, 0.0), camera.intrinsics())
 STAMP = {"seed": 0, "config_hash": "c", "code_version": "v", "packages": "{}", "device": "d"}
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from thedit.fitting.model import landmark_model
-from thedit.heads.assets import ACTIONS
+from thedit.heads.assets import BLENDSHAPES
 from thedit.metrics import flicker, tracking
 from thedit.metrics.measure import Measured
 from thedit.metrics.pair import Pair
@@ -73,8 +73,8 @@ def test_truth_that_hardly_moves_is_told_apart():
 
 def test_gaze_is_positive_to_the_persons_left_and_up():
     shapes = torch.zeros(3, 52)
-    shapes[1, [ACTIONS.index("eyeLookOutLeft"), ACTIONS.index("eyeLookInRight")]] = 1
-    shapes[2, [ACTIONS.index("eyeLookUpLeft"), ACTIONS.index("eyeLookUpRight")]] = 1
+    shapes[1, [BLENDSHAPES.index("eyeLookOutLeft"), BLENDSHAPES.index("eyeLookInRight")]] = 1
+    shapes[2, [BLENDSHAPES.index("eyeLookUpLeft"), BLENDSHAPES.index("eyeLookUpRight")]] = 1
     assert tracking.gaze(shapes).tolist() == [[0, 0], [1, 0], [0, 1]]
 
 

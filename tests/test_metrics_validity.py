@@ -21,8 +21,8 @@ def sample(noise, seed=0):
     person = np.repeat([f"p{number}" for number in range(4)], 24)
     clip = np.array([f"{name}/{number % 24 // 12}" for number, name in enumerate(person)])
     yaw, pitch = (torch.from_numpy(rng.uniform(-limit, limit, 96)).float() for limit in (50, 15))
-    true = camera.label(camera.orbit(yaw, pitch), camera.intrinsics())
-    found = camera.label(camera.orbit(yaw + noise * 10, pitch), camera.intrinsics())
+    true = camera.join(camera.orbit(yaw, pitch), camera.intrinsics())
+    found = camera.join(camera.orbit(yaw + noise * 10, pitch), camera.intrinsics())
     expression = rng.uniform(0, 1, (96, 52)) * (rng.random((96, 52)) < 0.2)
     measured = expression + noise * rng.normal(0, 1, (96, 52))
     people = {name: rng.normal(0, 1, 8) for name in np.unique(person)}
@@ -109,8 +109,8 @@ def test_planes_that_know_the_surface_find_it():
 
 def test_true_points_are_seen_where_the_true_camera_sees_them():
     points = torch.tensor(camera.PIVOT) + 0.1 * torch.randn(50, 3, generator=torch.Generator().manual_seed(0))
-    true = camera.label(camera.orbit(20.0, -5.0), camera.intrinsics())
+    true = camera.join(camera.orbit(20.0, -5.0), camera.intrinsics())
     assert torch.allclose(to_model(points, true, true), points, atol=1e-5)
-    longer = camera.label(camera.orbit(20.0, -5.0, radius=5.4), camera.intrinsics(2 * camera.FOCAL))
+    longer = camera.join(camera.orbit(20.0, -5.0, radius=5.4), camera.intrinsics(2 * camera.FOCAL))
     seen, wanted = camera.project(to_model(points, true, longer), longer), camera.project(points, true)
     assert (seen - wanted).abs().median() < 0.003  # all but the perspective of a lens that nobody knows

@@ -104,7 +104,7 @@ def test_camera_alone_leaves_the_planes_bit_equal(method, monkeypatch):
     batch = frames(2, SIZE)
     code = method.encode(batch)
     pictures = [
-        method.drive(code, batch, camera.label(camera.orbit(yaw, 0.0), camera.intrinsics()).expand(2, 25))
+        method.drive(code, batch, camera.join(camera.orbit(yaw, 0.0), camera.intrinsics()).expand(2, 25))
         for yaw in (-20.0, 20.0)
     ]
     assert torch.equal(*seen)
@@ -230,7 +230,7 @@ def test_a_farther_camera_with_a_longer_lens_sees_the_same_head(method):
     batch = frames(1, SIZE)
     code = method.encode(batch)
     near, far = (
-        camera.label(camera.orbit(10.0, 0.0, radius=radius), camera.intrinsics(camera.FOCAL * radius / camera.RADIUS))
+        camera.join(camera.orbit(10.0, 0.0, radius=radius), camera.intrinsics(camera.FOCAL * radius / camera.RADIUS))
         for radius in (camera.RADIUS, 40 * camera.RADIUS)
     )
     first, second = (method.drive(code, batch, label[None]) for label in (near, far))

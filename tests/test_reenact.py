@@ -21,7 +21,7 @@ from thedit.errors import UserError
 from thedit.files import sha256
 from thedit.methods import trained
 from thedit.methods.bounds import CopyDriver, CopySource
-from thedit.reenact import faces, run
+from thedit.reenact import faces, pipeline
 from thedit.reenact.request import Request
 from thedit.shards.store import FrameStore
 from thedit.training import checkpoint
@@ -97,7 +97,7 @@ def test_faces_are_labelled_by_the_networks_that_the_weights_name(folder, weight
     change(weights, tmp_path / "weights.safetensors", preprocess=section)
     asked, network = [], faces.network
     monkeypatch.setattr(faces, "network", lambda *which: asked.append(which) or network(*which))
-    run.reenact(request(folder, tmp_path / "weights.safetensors", tmp_path / "out.mp4"))
+    pipeline.reenact(request(folder, tmp_path / "weights.safetensors", tmp_path / "out.mp4"))
     assert [name for role, name in asked if role == "landmarks"] == [*said, *said]
 
 
@@ -108,9 +108,9 @@ def bound(monkeypatch, method):
 
 def test_the_source_is_the_picture_and_the_driver_the_video(folder, weights, tmp_path, monkeypatch):
     bound(monkeypatch, CopyDriver)
-    run.reenact(request(folder, weights, tmp_path / "driver.mp4"))
+    pipeline.reenact(request(folder, weights, tmp_path / "driver.mp4"))
     bound(monkeypatch, CopySource)
-    run.reenact(request(folder, weights, tmp_path / "source.mp4"))
+    pipeline.reenact(request(folder, weights, tmp_path / "source.mp4"))
     driver, source = (read(tmp_path / f"{name}.mp4")[0].astype(float) for name in ("driver", "source"))
     assert np.abs(np.diff(source, axis=0)).mean() < 1
     assert np.abs(np.diff(driver, axis=0)).mean() > 3
@@ -120,7 +120,7 @@ def test_frames_without_a_face_repeat_another(folder, weights, tmp_path, monkeyp
     bound(monkeypatch, CopyDriver)
     wall = [video_files.wall()] * 3
     video_files.write(tmp_path / "driving.mp4", [*wall, *video_files.moving(6), *wall])
-    made = run.reenact(request(folder, weights, tmp_path / "out.mp4", driving=tmp_path / "driving.mp4"))
+    made = pipeline.reenact(request(folder, weights, tmp_path / "out.mp4", driving=tmp_path / "driving.mp4"))
     assert made.frames == 12
     assert made.repeated == {"no face found": 6}
     change = np.abs(np.diff(read(tmp_path / "out.mp4")[0].astype(float), axis=0)).mean((1, 2, 3))
@@ -169,7 +169,7 @@ def test_a_file_that_cannot_be_used_is_one_sentence(folder, weights, tmp_path, f
     chosen = {role: tmp_path / name for role, name in (good | files).items()}
     chosen["sources"] = [chosen["sources"]]
     with pytest.raises(UserError, match=words):
-        run.reenact(Request(**chosen))
+        pipeline.reenact(Request(**chosen))
     assert not list(tmp_path.rglob("*out.*"))
 
 
@@ -195,7 +195,7 @@ def test_exported_weights_are_half_as_large_and_make_the_same_pictures(folder, w
         pictures.append(method.drive(method.encode(source), driving, driving.camera))
     assert pictures[0].std() > 0.05
     torch.testing.assert_close(pictures[1], pictures[0], atol=1 / 255, rtol=0)
-    run.reenact(request(folder, out, tmp_path / "out.mp4"))
+    pipeline.reenact(request(folder, out, tmp_path / "out.mp4"))
 
 
 def test_what_half_precision_cannot_hold_is_not_exported(tmp_path):

@@ -22,7 +22,7 @@ from thedit.methods import planedict, registry, trained
 from thedit.methods.base import Method
 from thedit.methods.bounds import CopyDriver
 from thedit.methods.motion import Motion
-from thedit.reenact import faces, picture, run
+from thedit.reenact import faces, picture, pipeline
 from thedit.reenact.camera import View, framed
 from thedit.reenact.composition import Whole
 from thedit.reenact.driver import Driver
@@ -61,7 +61,7 @@ def spy(monkeypatch):
     method = Spy()
     settings = Preprocess(size=SIZE, landmarks="annyheads")
     monkeypatch.setattr(trained, "load", lambda path: (method, settings))
-    monkeypatch.setattr(run, "workers", lambda device: 1)
+    monkeypatch.setattr(pipeline, "workers", lambda device: 1)
     return method
 
 
@@ -117,11 +117,11 @@ def faces_of(path):
 
 
 def test_the_camera_can_be_fixed_and_can_swing(folder, weights, tmp_path, spy):
-    run.reenact(request(folder, weights, tmp_path / "a.mp4", view=View(yaw=20.0)))
+    pipeline.reenact(request(folder, weights, tmp_path / "a.mp4", view=View(yaw=20.0)))
     fixed = angles(torch.cat([view for _, view in spy.shown]))
     torch.testing.assert_close(fixed, torch.tensor([20.0, 0.0, 0.0]).expand(FRAMES, 3), atol=1e-2, rtol=0)
     spy.shown.clear()
-    run.reenact(request(folder, weights, tmp_path / "b.mp4", view=View(pitch=-10.0, orbit=30.0)))
+    pipeline.reenact(request(folder, weights, tmp_path / "b.mp4", view=View(pitch=-10.0, orbit=30.0)))
     yaw, pitch, _ = angles(torch.cat([view for _, view in spy.shown])).T
     seconds = torch.arange(FRAMES) / 25
     torch.testing.assert_close(yaw, 30 * torch.sin(2 * torch.pi * seconds / 4), atol=1e-2, rtol=0)
@@ -131,10 +131,10 @@ def test_the_camera_can_be_fixed_and_can_swing(folder, weights, tmp_path, spy):
 def test_the_head_is_where_the_driver_or_the_source_has_it(folder, weights, tmp_path, spy):
     driver, _ = labels(folder / "driving.mp4")
     own, _ = labels(folder / "portrait.png")
-    run.reenact(request(folder, weights, tmp_path / "a.mp4"))
+    pipeline.reenact(request(folder, weights, tmp_path / "a.mp4"))
     torch.testing.assert_close(torch.cat([view for _, view in spy.shown]), driver, atol=1e-4, rtol=0)
     spy.shown.clear()
-    run.reenact(request(folder, weights, tmp_path / "b.mp4", view=View("source")))
+    pipeline.reenact(request(folder, weights, tmp_path / "b.mp4", view=View("source")))
     shown = torch.cat([view for _, view in spy.shown])
     torch.testing.assert_close(angles(shown), angles(driver), atol=1e-2, rtol=0)
     pivot = torch.tensor(camera.PIVOT).view(1, 1, 3)
@@ -145,12 +145,12 @@ def test_the_head_is_where_the_driver_or_the_source_has_it(folder, weights, tmp_
 def test_pose_and_expression_are_transferred_alone(folder, weights, tmp_path, spy):
     driver, expressions = labels(folder / "driving.mp4")
     own, expression = labels(folder / "portrait.png")
-    run.reenact(request(folder, weights, tmp_path / "a.mp4", transfer=Transfer("pose")))
+    pipeline.reenact(request(folder, weights, tmp_path / "a.mp4", transfer=Transfer("pose")))
     torch.testing.assert_close(torch.cat([motion.factors for motion, _ in spy.shown]), expression.expand(FRAMES, -1))
     torch.testing.assert_close(torch.cat([view for _, view in spy.shown]), driver, atol=1e-4, rtol=0)
     spy.shown.clear()
     moved = request(folder, weights, tmp_path / "b.mp4", transfer=Transfer("expression"), view=View("source"))
-    run.reenact(moved)
+    pipeline.reenact(moved)
     torch.testing.assert_close(torch.cat([motion.factors for motion, _ in spy.shown]), expressions)
     torch.testing.assert_close(torch.cat([view for _, view in spy.shown]), own.expand(FRAMES, -1), atol=1e-4, rtol=0)
 
@@ -160,7 +160,7 @@ def test_pose_and_expression_are_transferred_alone(folder, weights, tmp_path, sp
 def test_strength_is_one_line(folder, weights, tmp_path, spy, strength, relative):
     _, expressions = labels(folder / "driving.mp4")
     _, own = labels(folder / "portrait.png")
-    run.reenact(request(folder, weights, tmp_path / "a.mp4", transfer=Transfer("all", strength, relative)))
+    pipeline.reenact(request(folder, weights, tmp_path / "a.mp4", transfer=Transfer("all", strength, relative)))
     origin = expressions[:1] if relative else own
     wanted = own + strength * (expressions - origin)
     torch.testing.assert_close(torch.cat([motion.factors for motion, _ in spy.shown]), wanted)
@@ -175,7 +175,7 @@ def test_turns_are_scaled_as_the_camera_sees_them():
     torch.testing.assert_close(turned(own, 1.0, origin, origin), own, atol=1e-5, rtol=0)
     moved = turned(camera.orbit(10.0, 0.0)[:3, :3], 1.0, driver, origin)
     torch.testing.assert_close(moved, camera.orbit(-10.0, 0.0)[:3, :3], atol=1e-5, rtol=0)
-    label = camera.label(camera.orbit(15.0, -8.0, 4.0, radius=2.2), camera.intrinsics(4.0, (0.4, 0.6)))[None]
+    label = camera.join(camera.orbit(15.0, -8.0, 4.0, radius=2.2), camera.intrinsics(4.0, (0.4, 0.6)))[None]
     torch.testing.assert_close(framed(camera.split(label)[0][0, :3, :3], label), label, atol=1e-5, rtol=0)
 
 
@@ -203,20 +203,20 @@ def test_frames_and_sound_keep_the_drivers_times(folder, weights, tmp_path, monk
     driving = tmp_path / f"driving.{suffix}"
     frames = [*wall, *video_files.moving(8), *wall]
     video_files.write(driving, frames, times=times, beep=0.5, sound=sound, options={"strict": "-2"})
-    run.reenact(request(folder, weights, tmp_path / "out.mp4", driving=driving))
+    pipeline.reenact(request(folder, weights, tmp_path / "out.mp4", driving=driving))
     with av.open(str(tmp_path / "out.mp4")) as container:
         shown = [float(frame.pts * frame.time_base) for frame in container.decode(video=0)]
     np.testing.assert_allclose(np.subtract(shown, shown[0]), [times(n) / 1000 for n in range(12)], atol=1e-3)
     assert tone(tmp_path / "out.mp4") == pytest.approx(tone(driving), abs=0.03)
     assert tone(driving) == pytest.approx(0.5, abs=0.03)
-    run.reenact(request(folder, weights, tmp_path / "mute.mp4", driving=driving, sound=False))
+    pipeline.reenact(request(folder, weights, tmp_path / "mute.mp4", driving=driving, sound=False))
     with av.open(str(tmp_path / "mute.mp4")) as container:
         assert not container.streams.audio
 
 
 def test_source_driver_and_result_stand_side_by_side(folder, weights, tmp_path, monkeypatch):
     monkeypatch.setattr(trained, "load", lambda path: (CopyDriver("tiny", SIZE).eval(), Preprocess(size=SIZE)))
-    run.reenact(request(folder, weights, tmp_path / "out.mp4", show="side-by-side"))
+    pipeline.reenact(request(folder, weights, tmp_path / "out.mp4", show="side-by-side"))
     pictures = read(tmp_path / "out.mp4")[0].astype(float)
     assert pictures.shape == (FRAMES, SIZE, 3 * SIZE, 3)
     source, driver, result = np.split(pictures, 3, axis=2)
@@ -228,7 +228,7 @@ def test_the_head_goes_back_into_the_photograph(folder, weights, tmp_path):
     photograph = video_files.with_face(60, 40, 401, 333)
     Image.fromarray(photograph).save(tmp_path / "photograph.png")
     asked = request(folder, weights, tmp_path / "out.mp4", sources=[tmp_path / "photograph.png"])
-    run.reenact(type(asked)(**{**vars(asked), "show": "whole", "view": View("source")}))
+    pipeline.reenact(type(asked)(**{**vars(asked), "show": "whole", "view": View("source")}))
     pictures = read(tmp_path / "out.mp4")[0]
     assert pictures.shape == (FRAMES, 332, 400, 3)
     assert np.abs(pictures[0][:20, :40].astype(float) - photograph[:20, :40]).mean() < 4
@@ -280,25 +280,25 @@ def best(folder):
 
 def test_a_picture_may_drive(folder, weights, tmp_path):
     still = {"driving": folder / "portrait.png"}
-    made = run.reenact(request(folder, weights, tmp_path / "out.png", **still))
+    made = pipeline.reenact(request(folder, weights, tmp_path / "out.png", **still))
     assert made.frames == 1
     assert np.array(Image.open(tmp_path / "out.png")).shape == (SIZE, SIZE, 3)
-    run.reenact(request(folder, weights, tmp_path / "turn.mp4", **still, view=View(orbit=30.0)))
+    pipeline.reenact(request(folder, weights, tmp_path / "turn.mp4", **still, view=View(orbit=30.0)))
     assert len(read(tmp_path / "turn.mp4")[0]) == 100
     with pytest.raises(UserError, match=r"b\.png: is one picture, but the driver has 12 frames"):
-        run.reenact(request(folder, weights, tmp_path / "b.png"))
+        pipeline.reenact(request(folder, weights, tmp_path / "b.png"))
 
 
 def test_what_is_there_is_replaced_only_when_told(folder, weights, tmp_path):
     out = tmp_path / "out.mp4"
     out.write_bytes(b"precious")
     with pytest.raises(UserError, match=r"out\.mp4: is there already; choose another name, or .* --force"):
-        run.reenact(request(folder, weights, out))
+        pipeline.reenact(request(folder, weights, out))
     assert out.read_bytes() == b"precious"
-    run.reenact(request(folder, weights, out, force=True))
+    pipeline.reenact(request(folder, weights, out, force=True))
     assert len(read(out)[0]) == FRAMES
     with pytest.raises(UserError, match=r"out\.mp4: is an input; choose another name"):
-        run.reenact(request(folder, weights, out, driving=out, force=True))
+        pipeline.reenact(request(folder, weights, out, driving=out, force=True))
 
 
 @pytest.mark.parametrize(
@@ -323,17 +323,17 @@ def test_what_cannot_be_done_is_said_before_the_work(folder, weights, tmp_path, 
     made = registry.find(method).build("tiny", SIZE).eval()
     monkeypatch.setattr(trained, "load", lambda path: (made, Preprocess(size=SIZE)))
     monkeypatch.setenv("THEDIT_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr(run, "load", lambda *arguments: pytest.fail("the work has begun"))
+    monkeypatch.setattr(pipeline, "load", lambda *arguments: pytest.fail("the work has begun"))
     faces.network.cache_clear()
     sources = {"sources": 2 * [folder / "portrait.png"]} if "same_person" in options else {}
     with pytest.raises(UserError, match=words):
-        run.reenact(request(folder, weights, tmp_path / "out.mp4", **sources, **options))
+        pipeline.reenact(request(folder, weights, tmp_path / "out.mp4", **sources, **options))
 
 
 def test_a_face_beyond_what_was_learned_gets_a_sentence(folder, weights, tmp_path, monkeypatch):
     monkeypatch.setattr(planedict, "FURTHEST", {"yaw": 0.01, "pitch": 90.0})
     with pytest.raises(UserError, match=r"portrait\.png: looks away by .* degrees of yaw, at most 0 can be animated"):
-        run.reenact(request(folder, weights, tmp_path / "out.mp4"))
+        pipeline.reenact(request(folder, weights, tmp_path / "out.mp4"))
 
 
 def test_the_default_weights_are_found_from_any_folder(tmp_path, monkeypatch):
@@ -350,7 +350,7 @@ def test_the_default_weights_are_found_from_any_folder(tmp_path, monkeypatch):
 
 
 def test_progress_ends_at_a_hundred_percent(folder, weights, tmp_path, capfd):
-    run.reenact(request(folder, weights, tmp_path / "out.mp4"))
+    pipeline.reenact(request(folder, weights, tmp_path / "out.mp4"))
     assert f"100%|██████████| {FRAMES}/{FRAMES}" in capfd.readouterr().err.split("\r")[-1]
 
 
@@ -375,13 +375,13 @@ def dense(monkeypatch):
 
 def test_several_pictures_show_one_person(folder, weights, tmp_path, dense):
     two = {"sources": [folder / "portrait.png", folder / "driving.mp4"], "same_person": True}
-    made = run.reenact(request(folder, weights, tmp_path / "out.mp4", **two, show="side-by-side"))
+    made = pipeline.reenact(request(folder, weights, tmp_path / "out.mp4", **two, show="side-by-side"))
     assert made.paths == [tmp_path / "out.mp4"]
     assert read(tmp_path / "out.mp4")[0].shape == (FRAMES, SIZE, 3 * SIZE, 3)
 
 
 def test_a_method_of_any_size_makes_the_size_that_is_asked_for(folder, weights, tmp_path, dense):
-    run.reenact(request(folder, weights, tmp_path / "out.mp4", size=2 * SIZE))
+    pipeline.reenact(request(folder, weights, tmp_path / "out.mp4", size=2 * SIZE))
     assert read(tmp_path / "out.mp4")[0].shape == (FRAMES, 2 * SIZE, 2 * SIZE, 3)
 
 

@@ -22,7 +22,7 @@ from thedit.metrics import aggregate, tables
 from thedit.metrics.questions import SHOWN
 from thedit.metrics.scale import DIFFERENT, SAME
 from thedit.report import artefacts, comparison, derive, pages, reference
-from thedit.report.figures import run as figures
+from thedit.report.figures import draw
 from thedit.report.readme import marks
 from thedit.training.checkpoint import export
 
@@ -106,7 +106,7 @@ def project(tmp_path_factory):
     for page in pages.PAGES:
         page.parent.mkdir(parents=True, exist_ok=True)
         pages.template(page).write_text(f"so {PLACE}, ja")
-    reference.write()
+    reference.regenerate()
     yield folder
     patch.undo()
 
@@ -125,7 +125,7 @@ def test_one_command_makes_everything_again_byte_by_byte(project):
     first = bytes_of(project)
     for name in DERIVED:
         (project / f"results/reference/{name}.parquet").unlink()
-    reference.write()
+    reference.regenerate()
     assert bytes_of(project) == first
 
 
@@ -260,7 +260,7 @@ def test_the_templates_name_rows_that_the_runs_will_have(page):
 def test_without_the_main_run_the_sentence_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"results/reference/provenance\.json: is missing; finish the run"):
-        reference.write()
+        reference.regenerate()
 
 
 def test_a_long_log_is_thinned_to_means(tmp_path, monkeypatch):
@@ -319,7 +319,7 @@ class TestCommitted:
             for path in copied.iterdir():
                 if f"results/{run}/figures/{path.stem}" not in {figure for figure, _ in shown}:
                     path.unlink()
-            figures.pictures_of(config.load(ROOT / "results" / run / "config.yaml"))
+            draw.pictures_of(config.load(ROOT / "results" / run / "config.yaml"))
         for figure, _ in shown:
             assert pixels(tmp_path / figure) == pixels(ROOT / figure), figure
 

@@ -32,8 +32,8 @@ def frame(person: str, clip: str, number: int, split: str = "train", side: int =
 def folder(tmp_path):
     """Three training people with two clips of four frames, and a test person; two shards."""
     frames = [frame(p, c, n) for p in ("a", "bb", "ccc") for c in ("1", "2") for n in range(4)]
-    writer.write(tmp_path / "00000.arrow", frames[:13], {"config_hash": "abc"})
-    writer.write(tmp_path / "00001.arrow", [*frames[13:], frame("dddd", "1", 0, "test")], {"config_hash": "abc"})
+    writer.write_shard(tmp_path / "00000.arrow", frames[:13], {"config_hash": "abc"})
+    writer.write_shard(tmp_path / "00001.arrow", [*frames[13:], frame("dddd", "1", 0, "test")], {"config_hash": "abc"})
     return tmp_path
 
 
@@ -99,7 +99,7 @@ def test_a_disk_that_fills_leaves_nothing_and_keeps_the_old_shard(folder):
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))  # writing fails after 4 KB
     try:
         with pytest.raises(UserError, match=r"00000\.arrow: cannot be written .*; free space"):
-            writer.write(folder / "00000.arrow", [frame("a", "1", n) for n in range(40)], {})
+            writer.write_shard(folder / "00000.arrow", [frame("a", "1", n) for n in range(40)], {})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (folder / "00000.arrow").read_bytes() == old
@@ -109,7 +109,7 @@ def test_a_disk_that_fills_leaves_nothing_and_keeps_the_old_shard(folder):
 def test_vectors_of_the_wrong_length_are_refused(tmp_path):
     wrong = writer.Frame(**{**vars(frame("a", "1", 0)), "camera": np.zeros(24, np.float32)})
     with pytest.raises(ValueError, match="camera: 24 numbers a row, not 25"):
-        writer.write(tmp_path / "x.arrow", [wrong], {})
+        writer.write_shard(tmp_path / "x.arrow", [wrong], {})
 
 
 def test_pairs_keep_their_promises(folder):

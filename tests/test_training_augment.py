@@ -5,10 +5,10 @@ from dataclasses import fields, replace
 import torch
 
 from thedit import camera
-from thedit.heads.assets import ACTIONS
+from thedit.heads.assets import BLENDSHAPES
 from thedit.shards.batch import TrainBatch
 from thedit.shards.synthetic import frames
-from thedit.training.augment import MIRRORED_ACTIONS, MIRRORED_LANDMARKS, augment, crop, mirror
+from thedit.training.augment import MIRRORED_BLENDSHAPES, MIRRORED_LANDMARKS, augment, crop, mirror
 
 POINTS = torch.rand(1, 10, 3, generator=torch.Generator().manual_seed(0)) - 0.5
 
@@ -34,9 +34,9 @@ def test_mirrored_camera_sees_the_mirrored_point_on_the_other_side():
 
 
 def test_mirrored_labels_change_sides():
-    assert ACTIONS[MIRRORED_ACTIONS[ACTIONS.index("eyeBlinkLeft")]] == "eyeBlinkRight"
-    assert MIRRORED_ACTIONS[ACTIONS.index("jawOpen")] == ACTIONS.index("jawOpen")
-    assert ACTIONS[MIRRORED_ACTIONS[ACTIONS.index("jawLeft")]] == "jawRight"
+    assert BLENDSHAPES[MIRRORED_BLENDSHAPES[BLENDSHAPES.index("eyeBlinkLeft")]] == "eyeBlinkRight"
+    assert MIRRORED_BLENDSHAPES[BLENDSHAPES.index("jawOpen")] == BLENDSHAPES.index("jawOpen")
+    assert BLENDSHAPES[MIRRORED_BLENDSHAPES[BLENDSHAPES.index("jawLeft")]] == "jawRight"
     assert sorted(MIRRORED_LANDMARKS) == list(range(68))
     pairs = {
         0: 16,

@@ -12,7 +12,7 @@ from thedit.config import Config
 from thedit.errors import UserError
 from thedit.fitting.model import PATH
 from thedit.shards import writer
-from thedit.video.check import check
+from thedit.video.accuracy import check
 
 FRAMES = 20
 
@@ -30,13 +30,13 @@ def prepare(folder: Path, turn: float = 0.0, zoom: float = 1.0, wobble: float = 
     box = np.array([20.0, 10.0, 200.0])
     frames = []
     for person, yaw in (("a", 20.0), ("b", -30.0)):
-        true = camera.label(camera.orbit(yaw, 5.0), camera.intrinsics())
+        true = camera.join(camera.orbit(yaw, 5.0), camera.intrinsics())
         rows = []
         for number in range(FRAMES):
             off = turn + wobble * (-1) ** number / 2
             pose = camera.orbit(yaw + off, 5.0, radius=camera.RADIUS * zoom)
             label = camera.crop(
-                camera.label(pose, camera.intrinsics(camera.FOCAL * zoom)), torch.tensor(box / 256).float()
+                camera.join(pose, camera.intrinsics(camera.FOCAL * zoom)), torch.tensor(box / 256).float()
             )
             zero = np.zeros(52, np.float32)
             frames.append(
@@ -49,7 +49,7 @@ def prepare(folder: Path, turn: float = 0.0, zoom: float = 1.0, wobble: float = 
         truth = folder / "truth" / person / "1.parquet"
         truth.parent.mkdir(parents=True)
         pd.DataFrame(rows).to_parquet(truth)
-    writer.write(folder / "shards" / "00000.arrow", frames, {})
+    writer.write_shard(folder / "shards" / "00000.arrow", frames, {})
     pd.DataFrame({"status": ["kept"] * 9 + ["dropped"]}).to_parquet(folder / "qa.parquet")
     return check(Config(data={"spec": str(path)}), folder).set_index("quantity")
 

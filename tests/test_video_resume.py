@@ -14,13 +14,13 @@ from tests import video_files
 from tests.video_files import config, content
 from thedit.errors import UserError
 from thedit.shards.store import FrameStore
-from thedit.video.run import preprocess
+from thedit.video.preprocess import preprocess
 
 RUN = """
 import sys
 from pathlib import Path
 from thedit import config
-from thedit.video.run import preprocess
+from thedit.video.preprocess import preprocess
 preprocess(config.load(sys.argv[1]), Path(sys.argv[2]))
 """
 
@@ -58,7 +58,7 @@ import time
 from pathlib import Path
 from thedit import config
 from thedit.video import crop, track
-from thedit.video.run import preprocess
+from thedit.video.preprocess import preprocess
 
 def counted(function):
     def call(*arguments):

@@ -17,7 +17,7 @@ from thedit.media import stream
 from thedit.shards.store import FrameStore
 from thedit.video import parts, segment
 from thedit.video.clips import Clip, flaws
-from thedit.video.run import preprocess
+from thedit.video.preprocess import preprocess
 
 
 def reasons(table: pd.DataFrame, video: str) -> set[tuple[str, str]]:
@@ -200,16 +200,16 @@ def test_every_frame_of_every_video_has_one_row(made):
 
 def test_the_portrait_flag_turns_the_face_upright(made):
     store = FrameStore(made[0] / "out" / "shards")
-    labels = torch.from_numpy(store.column("camera"))
-    roll = camera.angles(camera.split(labels)[0])[:, 2]
+    cameras = torch.from_numpy(store.column("camera"))
+    roll = camera.angles(camera.split(cameras)[0])[:, 2]
     assert roll.abs().max() < 25
 
 
 def test_the_label_projects_the_head_onto_its_landmarks(made):
     """The pivot lies amid the landmarks of a frontal face, and the camera is as far away as the convention says."""
     store = FrameStore(made[0] / "out" / "shards")
-    labels = torch.from_numpy(store.column("camera"))
-    centre = camera.project(torch.tensor([camera.PIVOT]), labels)[:, 0].numpy()
+    cameras = torch.from_numpy(store.column("camera"))
+    centre = camera.project(torch.tensor([camera.PIVOT]), cameras)[:, 0].numpy()
     landmarks = store.column("landmarks").reshape(-1, 68, 2)
     assert np.abs(centre - landmarks.mean(1)).max() < 0.1
     distance = np.linalg.norm(store.column("camera")[:, [3, 7, 11]] - np.array(camera.PIVOT), axis=1)

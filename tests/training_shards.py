@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from thedit import camera
-from thedit.shards.writer import Frame, write
+from thedit.shards.writer import Frame, write_shard
 
 
 def write_shards(folder, size=32, people=3, frames=4, seed=0):
@@ -16,14 +16,14 @@ def write_shards(folder, size=32, people=3, frames=4, seed=0):
         for person, split in enumerate(splits)
         for frame in range(frames)
     ]
-    write(folder / "0000.arrow", kept, {"source": "made for a test"})
+    write_shard(folder / "0000.arrow", kept, {"source": "made for a test"})
     return folder
 
 
 def _frame(random, person, split, frame, size):
     picture = random.integers(0, 255, 3) + random.normal(0, 10, (3 * size // 2, 3 * size // 2, 3))
     parts = random.integers(0, 6, (size, size))
-    label = camera.label(camera.orbit(float(random.uniform(-30, 30)), 0.0), camera.intrinsics())
+    label = camera.join(camera.orbit(float(random.uniform(-30, 30)), 0.0), camera.intrinsics())
     return Frame(
         person=person,
         clip=f"{person}/01",

@@ -9,9 +9,9 @@ Camera axes
 Intrinsics
     Normalised by the picture's side: pixel coordinates run from 0 to 1, (0, 0) is the upper left corner of the upper
     left pixel; a square picture's centre is (0.5, 0.5).
-Label
-    25 numbers: cam2world 4x4 row by row, then intrinsics 3x3 row by row (the order of EG3D's labels, Chan et al.,
-    CVPR 2022).
+Camera
+    25 numbers: cam2world 4x4 row by row, then intrinsics 3x3 row by row (the order of EG3D's camera labels, Chan et
+    al., CVPR 2022).
 Angles
     Degrees. Positive yaw moves the camera to the world's +x, positive pitch moves it up; roll turns it about its axis.
 """
@@ -26,20 +26,20 @@ PIVOT = (0.0, 0.0, 0.2)
 FOCAL = 4.2647
 UNITS_PER_METRE = 2.0
 MILLIMETRES = 1000 / UNITS_PER_METRE  # of one unit
-LABEL_SIZE = 25
+CAMERA_SIZE = 25
 
 
-def label(cam2world: Tensor, intrinsics: Tensor) -> Tensor:
-    """Join cam2world (..., 4, 4) and normalised intrinsics (..., 3, 3) into labels (..., 25)."""
+def join(cam2world: Tensor, intrinsics: Tensor) -> Tensor:
+    """Join cam2world (..., 4, 4) and normalised intrinsics (..., 3, 3) into cameras (..., 25)."""
     intrinsics = intrinsics.expand(*cam2world.shape[:-2], 3, 3)
     return torch.cat([cam2world.flatten(-2), intrinsics.flatten(-2)], dim=-1)
 
 
-def split(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Split labels (..., 25) into cam2world (..., 4, 4) and normalised intrinsics (..., 3, 3)."""
-    if labels.shape[-1] != LABEL_SIZE:
-        raise ValueError(f"a camera label has {LABEL_SIZE} numbers, not {labels.shape[-1]}")
-    return labels[..., :16].unflatten(-1, (4, 4)), labels[..., 16:].unflatten(-1, (3, 3))
+def split(cameras: Tensor) -> tuple[Tensor, Tensor]:
+    """Split cameras (..., 25) into cam2world (..., 4, 4) and normalised intrinsics (..., 3, 3)."""
+    if cameras.shape[-1] != CAMERA_SIZE:
+        raise ValueError(f"a camera has {CAMERA_SIZE} numbers, not {cameras.shape[-1]}")
+    return cameras[..., :16].unflatten(-1, (4, 4)), cameras[..., 16:].unflatten(-1, (3, 3))
 
 
 def intrinsics(focal: float = FOCAL, centre: tuple[float, float] = (0.5, 0.5)) -> Tensor:
@@ -87,40 +87,40 @@ def pivot(like: Tensor) -> Tensor:
     return torch.stack([torch.full((), value, dtype=like.dtype, device=like.device) for value in PIVOT])
 
 
-def project(points: Tensor, labels: Tensor) -> Tensor:
-    """Project world points (..., N, 3) with labels (..., 25) to normalised picture coordinates (..., N, 2)."""
-    cam2world, camera_intrinsics = split(labels)
+def project(points: Tensor, cameras: Tensor) -> Tensor:
+    """Project world points (..., N, 3) with cameras (..., 25) to normalised picture coordinates (..., N, 2)."""
+    cam2world, camera_intrinsics = split(cameras)
     rotation, centre = cam2world[..., :3, :3], cam2world[..., :3, 3]
-    with torch.autocast(labels.device.type, enabled=False):  # bfloat16 would place points only to several pixels
+    with torch.autocast(cameras.device.type, enabled=False):  # bfloat16 would place points only to several pixels
         camera_points = (points - centre.unsqueeze(-2)) @ rotation
         homogeneous = camera_points @ camera_intrinsics.transpose(-1, -2)
     return homogeneous[..., :2] / homogeneous[..., 2:]
 
 
-def crop(labels: Tensor, box: Tensor) -> Tensor:
-    """Labels (..., 25) of the square sub-picture ``box`` (..., 3): left, top, side, in the picture's normalised units.
+def crop(cameras: Tensor, box: Tensor) -> Tensor:
+    """Cameras (..., 25) of the square sub-picture ``box`` (..., 3): left, top, side, in the picture's normalised units.
 
     The pose does not change; focal length and principal point do. This is exact for any crop and any resize.
     """
-    cam2world, camera_intrinsics = split(labels)
+    cam2world, camera_intrinsics = split(cameras)
     left, top, side = box.unbind(-1)
     window = torch.zeros_like(camera_intrinsics)
     window[..., 0, 0] = window[..., 1, 1] = 1 / side
     window[..., 0, 2], window[..., 1, 2], window[..., 2, 2] = -left / side, -top / side, 1.0
-    return label(cam2world, window @ camera_intrinsics)
+    return join(cam2world, window @ camera_intrinsics)
 
 
-def rays(labels: Tensor, size: int) -> tuple[Tensor, Tensor]:
+def rays(cameras: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """World-space rays through the pixel centres of size x size pictures.
 
-    labels (B, 25) -> origins (B, size*size, 3) and unit directions (B, size*size, 3), row by row from the upper left.
+    cameras (B, 25) -> origins (B, size*size, 3) and unit directions (B, size*size, 3), row by row from the upper left.
     """
-    cam2world, camera_intrinsics = split(labels)
-    steps = (torch.arange(size, device=labels.device, dtype=labels.dtype) + 0.5) / size
+    cam2world, camera_intrinsics = split(cameras)
+    steps = (torch.arange(size, device=cameras.device, dtype=cameras.dtype) + 0.5) / size
     v, u = torch.meshgrid(steps, steps, indexing="ij")
     pixels = torch.stack([u, v, torch.ones_like(u)], dim=-1).reshape(-1, 3)  # (N, 3)
     inverse = torch.linalg.inv_ex(camera_intrinsics).inverse  # unlike inv, it does not wait for a GPU
-    with torch.autocast(labels.device.type, enabled=False):  # as in `project`
+    with torch.autocast(cameras.device.type, enabled=False):  # as in `project`
         directions = pixels @ inverse.transpose(-1, -2)  # (B, N, 3) in the camera's axes
         directions = directions @ cam2world[:, :3, :3].transpose(-1, -2)
     directions = torch.nn.functional.normalize(directions, dim=-1)

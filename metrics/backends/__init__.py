@@ -48,7 +48,7 @@ class Blendshapes(Backend, Protocol):
     """Reads expressions without a fit."""
 
     def blendshapes(self, picture: np.ndarray, box: np.ndarray) -> np.ndarray:
-        """The 52 ARKit coefficients (52,) in [0, 1], order of `thedit.heads.assets.ACTIONS`; NaN without a face."""
+        """The 52 ARKit coefficients (52,) in [0, 1], order of `thedit.heads.assets.BLENDSHAPES`; NaN without a face."""
 
 
 class Perceptual(Backend, Protocol):

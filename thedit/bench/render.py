@@ -26,8 +26,8 @@ def scene(batch: int, size: int, device: str, seed: int = 0) -> tuple[Tensor, ke
     decoder = kernel.Decoder(
         0.3 * random(HIDDEN, CHANNELS), random(HIDDEN), 0.3 * random(1 + CHANNELS, HIDDEN), random(1 + CHANNELS)
     )
-    labels = camera.label(camera.orbit(torch.linspace(-20, 20, batch), 0.0), camera.intrinsics()).to(device)
-    origins, directions = camera.rays(labels, size)
+    cameras = camera.join(camera.orbit(torch.linspace(-20, 20, batch), 0.0), camera.intrinsics()).to(device)
+    origins, directions = camera.rays(cameras, size)
     noise = torch.rand(batch, size * size, COARSE + FINE, generator=generator).to(device)
     rays = {"origins": origins, "directions": directions, "near": NEAR, "far": FAR}
     return planes, decoder, {**rays, "coarse": COARSE, "fine": FINE, "noise": noise}

@@ -25,7 +25,7 @@ def load(folder: str | Path) -> list[Record]:
     return records
 
 
-def write(folder: str | Path) -> str:
+def render(folder: str | Path) -> str:
     """The text of BENCHMARKS.md."""
     template = Template(Path(__file__).with_name("report.md").read_text())
     records = load(folder)

@@ -28,7 +28,7 @@ EXAMPLE = {
 }
 
 
-def write(config: Config, folder: Path) -> tasks.Task:
+def pack(config: Config, folder: Path) -> tasks.Task:
     """Write the benchmark of a run to the new folder ``folder``.
 
     Each pair is a folder ``<protocol>/<pair>/`` in the form of `thedit.methods.external`: ``source.png``,

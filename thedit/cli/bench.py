@@ -94,11 +94,11 @@ def check(
     """Compare the fast paths with their reference implementations; status 1 if a limit is exceeded."""
     from itertools import chain
 
-    from thedit.bench import check
+    from thedit.bench import agreement
 
     device = _device(device)
-    curves = check.training(device, preset, training, batch) if training else ()
-    if not all(record["passed"] for record in _show(chain(check.run(device, preset), curves), out)):
+    curves = agreement.training(device, preset, training, batch) if training else ()
+    if not all(record["passed"] for record in _show(chain(agreement.run(device, preset), curves), out)):
         raise typer.Exit(1)
 
 
@@ -107,11 +107,11 @@ def report(
     out: Annotated[Path, typer.Option(help="Markdown file")] = Path("BENCHMARKS.md"),
 ) -> None:
     """Make BENCHMARKS.md from stored records."""
-    from thedit.bench.report import write
+    from thedit.bench.report import render
     from thedit.files import atomic
 
     with atomic(out) as path:
-        path.write_text(write(records))
+        path.write_text(render(records))
 
 
 def _device(device: str | None) -> str:

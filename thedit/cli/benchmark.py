@@ -19,10 +19,10 @@ def register(app: typer.Typer) -> None:
 @group.command()
 def pack(config: ConfigFile, out: Annotated[Path, typer.Option(help="new folder")]) -> None:
     """Write sources, drivers and cameras of a run's protocols as plain files, without the truth of held-out people."""
-    from thedit.benchmark.pack import write
+    from thedit.benchmark.pack import pack
     from thedit.config import load
 
-    task = write(load(config), out)
+    task = pack(load(config), out)
     pairs = sum(len(asked.pairs) for asked in task.protocols.values())
     typer.echo(f"{out}: {task.frames} frames of {pairs} pairs wanted; {out / 'README.md'} says how to answer")
 

@@ -20,9 +20,9 @@ def figures(config: ConfigFile) -> None:
     """Draw every figure of a run: results/RUN/figures/."""
     from thedit.config import load
     from thedit.locks import reading
-    from thedit.report.figures import run
+    from thedit.report.figures import draw
 
-    typer.echo(run.write(reading(load(config))))
+    typer.echo(draw.all_figures(reading(load(config))))
 
 
 def readme(
@@ -42,9 +42,9 @@ def report(config: ConfigFile) -> None:
     """Write the page of a run: results/RUN/report.html, one file."""
     from thedit.config import load
     from thedit.locks import reading
-    from thedit.report.page import write
+    from thedit.report.page import write_page
 
-    typer.echo(write(reading(load(config))))
+    typer.echo(write_page(reading(load(config))))
 
 
 def table(

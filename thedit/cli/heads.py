@@ -50,7 +50,7 @@ def register(app: typer.Typer) -> None:
         """Measure whether face tools detect these heads and tell them apart; prints a table."""
         from thedit.config import load
         from thedit.heads import assets as head_assets
-        from thedit.heads.check import check
+        from thedit.heads.recognition import check
 
         for row in check(head_assets.load(assets), load(config).data.heads):
             typer.echo(f"{row['measure']:<24}{row['value']:8.4f}   goal {row['goal']:<6g} n {row['n']}")

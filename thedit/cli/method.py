@@ -42,7 +42,7 @@ def check(
     name: Name, preset: Annotated[str, typer.Option(help="size of the network")] = "tiny", size: int = 64
 ) -> None:
     """Check that a method keeps to the interface, on made-up frames."""
-    from thedit.methods.check import check
+    from thedit.methods.conformance import check
 
     for line in check(name, preset, size):
         typer.echo(line)

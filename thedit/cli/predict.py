@@ -18,10 +18,10 @@ def register(app: typer.Typer) -> None:
 def pairs(config: ConfigFile, protocol: ProtocolName) -> None:
     """Write which frames a protocol wants: results/RUN/protocols/PROTOCOL.parquet."""
     from thedit.config import load
-    from thedit.evaluation.pairs import write
+    from thedit.evaluation.pairs import write_pairs
     from thedit.locks import reading
 
-    typer.echo(write(reading(load(config)), protocol))
+    typer.echo(write_pairs(reading(load(config)), protocol))
 
 
 def predict(
@@ -32,7 +32,7 @@ def predict(
 ) -> None:
     """Make every frame of a protocol: results/RUN/predictions/METHOD/PROTOCOL/; status 3 if frames failed."""
     from thedit.config import load
-    from thedit.evaluation.run import make
+    from thedit.evaluation.stage import make
     from thedit.locks import reading
 
     table = make(reading(load(config)), method, protocol)

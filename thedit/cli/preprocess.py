@@ -18,7 +18,7 @@ def preprocess(
 ) -> None:
     """Find faces in videos or pictures, crop them, and label cameras, landmarks, expressions and facial parts."""
     from thedit import config as configuration
-    from thedit.video.run import preprocess as run
+    from thedit.video.preprocess import preprocess as run
 
     table = run(configuration.load(config), out, jobs)
     counts = table["status"].value_counts()

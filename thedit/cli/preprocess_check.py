@@ -16,7 +16,7 @@ def preprocess_check(config: Annotated[Path, typer.Option(help="configuration of
     from thedit import config as configuration
     from thedit import layout
     from thedit.locks import reading
-    from thedit.video.check import check
+    from thedit.video.accuracy import check
 
     settings = reading(configuration.load(config))
     folder = layout.data(settings)

@@ -69,8 +69,8 @@ def reenact(
     from thedit.reenact import source as sources
     from thedit.reenact.camera import View
     from thedit.reenact.motion import Transfer
+    from thedit.reenact.pipeline import reenact as run
     from thedit.reenact.request import Request
-    from thedit.reenact.run import reenact as run
 
     framing = camera or (Framing.source if whole or motion is What.expression else Framing.driver)
     made = run(

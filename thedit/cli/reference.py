@@ -10,7 +10,7 @@ def register(app: typer.Typer) -> None:
 
 def reference() -> None:
     """Make every table, figure and page of the reference runs again from the records in results/reference*/."""
-    from thedit.report.reference import write
+    from thedit.report.reference import regenerate
 
-    for path in write():
+    for path in regenerate():
         typer.echo(path)

@@ -19,7 +19,7 @@ def structure(
 ) -> None:
     """Measure depth, dense correspondence and disentanglement on AnnyHeads: results/RUN/structure/METHOD.parquet."""
     from thedit.config import load
-    from thedit.evaluation.structure import write
+    from thedit.evaluation.structure import write_structure
     from thedit.locks import reading
 
-    typer.echo(write(reading(load(config)), method))
+    typer.echo(write_structure(reading(load(config)), method))

@@ -19,8 +19,8 @@ from thedit.reenact.driver import Driver
 from thedit.reenact.faces import LONGEST, Face, follow
 from thedit.reenact.motion import Transfer
 from thedit.reenact.picture import Painter
+from thedit.reenact.pipeline import Made, reenact
 from thedit.reenact.request import Request
-from thedit.reenact.run import Made, reenact
 from thedit.reenact.source import load, readable
 
 MOST_BASES = 24  # sliders

@@ -20,7 +20,7 @@ from thedit.heads.dataset import Truth, fingerprint
 from thedit.heads.frames import Frames as Rendered
 from thedit.heads.shading import LABELS
 from thedit.metrics.measure import Measurer
-from thedit.metrics.run import Frames, TrueFrames
+from thedit.metrics.scoring import Frames, TrueFrames
 from thedit.metrics.validity import Sample
 from thedit.shards.surface import Surface, look
 from thedit.spacing import evenly
@@ -65,7 +65,7 @@ class TrueLabels:
         self._clips: dict[Path, pd.DataFrame] = {}
 
     def cameras(self, rows: np.ndarray) -> Tensor:
-        """The true labels (T, 25) of the frames' crops."""
+        """The true cameras (T, 25) of the frames' crops."""
         return camera.crop(self.labels(rows, "camera"), self.boxes(rows))
 
     def boxes(self, rows: np.ndarray) -> Tensor:
@@ -86,7 +86,7 @@ class TrueLabels:
 
 
 class _Wanted(NamedTuple):
-    """Arguments of `Truth.frames`: expression (T, 52), labels (T, 25), windows (T, 3)."""
+    """Arguments of `Truth.frames`: expression (T, 52), cameras (T, 25), windows (T, 3)."""
 
     clip: str
     expression: Tensor
@@ -109,7 +109,7 @@ class TruePictures:
         self._labels = TrueLabels(data, frames, self._truth.heads.size)
 
     def __call__(self, rows: pd.DataFrame) -> TrueFrames:
-        """What `thedit.metrics.run.score` needs of rows of one pair; the head is all but background and clothes."""
+        """What `thedit.metrics.scoring.score` needs of rows of one pair; the head: all but background and clothes."""
         rendered = self.render(rows)
         assert rendered.mask is not None
         return TrueFrames(list(rendered.image), list(~np.isin(rendered.mask, NO_HEAD)))
@@ -161,7 +161,7 @@ class TruePictures:
         return state.hexdigest()
 
     def cameras(self, rows: pd.DataFrame) -> Tensor:
-        """The true labels (T, 25) of the requested cameras."""
+        """The true cameras (T, 25) of the requested cameras."""
         driving = self._labels.cameras(rows["driver_row"].to_numpy())
         fitted = torch.from_numpy(self._frames.column("camera")[rows["driver_row"].to_numpy()])
         requested = torch.from_numpy(np.stack(rows["camera"].to_list())).float()

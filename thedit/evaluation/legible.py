@@ -10,7 +10,7 @@ import torch
 from thedit.evaluation.annyheads import TrueLabels
 from thedit.metrics import statistics, tracking
 from thedit.metrics.measure import Measurer
-from thedit.metrics.run import Frames
+from thedit.metrics.scoring import Frames
 from thedit.metrics.temporal import FOLLOWED
 
 

@@ -27,7 +27,7 @@ from thedit.shards.store import FrameStore
 from thedit.spacing import evenly
 
 
-def write(config: Config, name: str) -> Path:
+def write_pairs(config: Config, name: str) -> Path:
     """Write the pairs of protocol ``name`` for a run and return the file's path."""
     truth = layout.data(config) / "truth"
     frames = FrameStore(layout.shards(config)).index
@@ -49,16 +49,16 @@ def make(
     ground truth of a clip is there. Raises `UserError` when no pair can be formed.
     """
     clips = _clips(frames[frames["split"] == protocol.split])
-    labels = torch.from_numpy(np.stack(frames["camera"].to_numpy())).float()  # (rows, 25)
+    cameras = torch.from_numpy(np.stack(frames["camera"].to_numpy())).float()  # (rows, 25)
     rows = []
     paired = pair_clips(protocol, list(clips), evaluation.max_clips)
     for (source, driver), pair in zip(paired, pair_names(paired)):
         driving = clips[driver][1:] if source == driver else clips[driver]
         if protocol.kind == "multiview":
             middle = driving[len(driving) // 2 : len(driving) // 2 + 1]
-            views = [(row, view) for row in middle for view in sweep(labels[row], protocol.yaw, protocol.pitch)]
+            views = [(row, view) for row in middle for view in sweep(cameras[row], protocol.yaw, protocol.pitch)]
         else:
-            views = [(row, labels[row]) for row in _spread(driving, evaluation.frames_per_pair)]
+            views = [(row, cameras[row]) for row in _spread(driving, evaluation.frames_per_pair)]
         known = has_truth(source) and has_truth(driver)
         target = "driver" if protocol.kind != "multiview" and source == driver else "truth" if known else "none"
         for number, (row, view) in enumerate(views):
@@ -131,21 +131,21 @@ def _digested(name: str, pair: tuple[str, str]) -> str:
 
 
 def sweep(driving: Tensor, yaw: list[float], pitch: list[float]) -> Tensor:
-    """Labels (views, 25) of `orbit`: the ``yaw`` angles at pitch 0, then the ``pitch`` angles at yaw 0."""
+    """Cameras (views, 25) of `orbit`: the ``yaw`` angles at pitch 0, then the ``pitch`` angles at yaw 0."""
     return orbit(driving, torch.tensor([*yaw, *(0.0 for _ in pitch)]), torch.tensor([*(0.0 for _ in yaw), *pitch]))
 
 
 def orbit(driving: Tensor, yaw: Tensor, pitch: Tensor) -> Tensor:
-    """Labels (views, 25) of cameras about the head at angles (views) in degrees.
+    """Cameras (views, 25) of cameras about the head at angles (views) in degrees.
 
-    Distance and focal length are those of the label ``driving`` (25), and the head stays where it is in that picture.
+    Distance and focal length are those of the camera ``driving`` (25), and the head stays where it is in that picture.
     """
     cam2world, intrinsics = camera.split(driving)
     pivot = torch.tensor(camera.PIVOT)
     poses = camera.orbit(yaw, pitch, radius=torch.linalg.vector_norm(cam2world[:3, 3] - pivot))
     centred = intrinsics.clone()
     centred[:2, 2] = camera.project(pivot.unsqueeze(0), driving)[0]
-    return camera.label(poses, centred)
+    return camera.join(poses, centred)
 
 
 def _clips(frames: pd.DataFrame) -> dict[str, np.ndarray]:

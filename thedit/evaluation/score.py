@@ -10,7 +10,7 @@ from thedit.evaluation import annyheads, faults, protocols
 from thedit.evaluation.legible import legible
 from thedit.evaluation.pairs import make
 from thedit.methods import trained
-from thedit.metrics import run, tables, validity
+from thedit.metrics import scoring, tables, validity
 from thedit.metrics.measure import Measurer
 from thedit.metrics.suite import load
 from thedit.shards.store import FrameStore
@@ -33,7 +33,7 @@ def measure(config: Config, method: str, version: str, protocol: str, prediction
     if (data / "truth").is_dir():  # only AnnyHeads has true pictures that nobody recorded
         truth = annyheads.TruePictures(data, store, store.size, layout.measured(config) / "truth")
     labels = {"method": method, "method_version": version, "dataset": config.data.name, "protocol": protocol}
-    return run.score(pairs, predictions, store, measurer(config), truth, labels)
+    return scoring.score(pairs, predictions, store, measurer(config), truth, labels)
 
 
 def validate(config: Config) -> pd.DataFrame:

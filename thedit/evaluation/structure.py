@@ -21,7 +21,7 @@ from thedit.errors import UserError
 from thedit.evaluation import correspondence as correspondence_of
 from thedit.evaluation import probes, protocols
 from thedit.evaluation.annyheads import TrueLabels, TruePictures
-from thedit.evaluation.run import ready
+from thedit.evaluation.stage import ready
 from thedit.heads import assets
 from thedit.heads.assets import LABELS, PARTS, Assets
 from thedit.heads.dataset import Truth
@@ -49,7 +49,7 @@ class Frame:
     seen: Tensor
 
 
-def write(config: Config, name: str) -> Path:
+def write_structure(config: Config, name: str) -> Path:
     """Measure the method ``name`` of a run, write a table of schema `tables.STRUCTURE` and return its path.
 
     Tri-planes are looked into, and whatever says where in the source's picture it looks is compared with the truth, on

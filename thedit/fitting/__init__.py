@@ -1,4 +1,4 @@
-"""From 68 landmarks to head pose, identity, 52 bounded expression coefficients and the camera label."""
+"""From 68 landmarks to head pose, identity, 52 bounded expression coefficients and the camera."""
 
 from thedit.fitting.fit import Fit, fit_clip, fit_frames
 

@@ -17,8 +17,8 @@ KEYFRAMES = 24
 class Fit:
     """T fitted frames; a frame whose landmarks are not finite has NaN everywhere.
 
-    camera      (T, 25) float32 label of `thedit.camera`: the fitted pose with the given intrinsics
-    expression  (T, 52) float32 in [0, 1], order of `thedit.heads.assets.ACTIONS`
+    camera      (T, 25) float32, see `thedit.camera`: the fitted pose with the given intrinsics
+    expression  (T, 52) float32 in [0, 1], order of `thedit.heads.assets.BLENDSHAPES`
     identity    (T, K) float32 coefficients of the head assets' identity components
     error       (T,) float32 root mean square distance of fitted from detected landmarks, in eye distances
     """
@@ -81,7 +81,7 @@ def _prepare(model: LandmarkModel, landmarks: Tensor, intrinsics: Tensor) -> tup
     start = Solution(
         rotation,
         translation,
-        expression=points.new_zeros(len(rows), len(model.actions)),
+        expression=points.new_zeros(len(rows), len(model.blendshapes)),
         identity=points.new_zeros(len(rows), len(model.identity)),
     )
     return rows, problem, start, scale
@@ -96,11 +96,11 @@ def _pack(
     solution: Solution,
     scale: Tensor,
 ) -> Fit:
-    """The solution of the finite rows as float32 labels, NaN elsewhere."""
+    """The solution of the finite rows as float32 cameras, NaN elsewhere."""
     cam2world = torch.eye(4, dtype=torch.float64).repeat(len(rows), 1, 1)
     cam2world[:, :3, :3] = solution.rotation.mT
     cam2world[:, :3, 3] = -(solution.rotation.mT @ solution.translation[..., None])[..., 0]
-    labels = camera.label(cam2world, problem.intrinsics)
+    cameras = camera.join(cam2world, problem.intrinsics)
     distance = (project(problem, solution) - problem.landmarks).square().sum(-1).mean(-1).sqrt()
 
     def scatter(values: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ def _pack(
         return full
 
     return Fit(
-        camera=scatter(labels),
+        camera=scatter(cameras),
         expression=scatter(solution.expression),
         identity=scatter(solution.identity[problem.group]),
         error=scatter(distance / (scale * model.eye_distance)),

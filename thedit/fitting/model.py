@@ -15,9 +15,9 @@ EXPRESSION_SIGMA = 0.3  # spread about 0 that a fit expects of an expression coe
 
 @dataclass(frozen=True)
 class LandmarkModel:
-    """Landmarks = mean + identity . a + actions . c, in the head's frame and units of `thedit.camera`, float64.
+    """Landmarks = mean + identity . a + blendshapes . c, in the head's frame and units of `thedit.camera`, float64.
 
-    mean (L, 3), identity (K, L, 3), actions (A, L, 3). Covariances of a detector's errors in world units, along and
+    mean (L, 3), identity (K, L, 3), blendshapes (A, L, 3). Covariances of a detector's errors in world units, along and
     across the line of the eyes: person (2L, 2L) of the error that all pictures of a person share, frame (2L, 2L) of
     what differs from picture to picture. The precisions, identity (K,) and expression (A,), are the inverse variances
     of zero-mean normal priors.
@@ -25,7 +25,7 @@ class LandmarkModel:
 
     mean: Tensor
     identity: Tensor
-    actions: Tensor
+    blendshapes: Tensor
     person: Tensor
     frame: Tensor
     identity_precision: Tensor
@@ -60,9 +60,9 @@ def landmark_model(name: str = "dlib") -> LandmarkModel:
     return LandmarkModel(
         mean=tensors["mean"] + tensors[f"{name}.offset"],
         identity=tensors["identity"],
-        actions=tensors["actions"],
+        blendshapes=tensors["blendshapes"],
         person=tensors[f"{name}.person"],
         frame=tensors[f"{name}.frame"],
         identity_precision=torch.ones(len(tensors["identity"]), dtype=torch.float64),
-        expression_precision=torch.full((len(tensors["actions"]),), EXPRESSION_SIGMA**-2, dtype=torch.float64),
+        expression_precision=torch.full((len(tensors["blendshapes"]),), EXPRESSION_SIGMA**-2, dtype=torch.float64),
     )

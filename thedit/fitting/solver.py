@@ -128,7 +128,7 @@ def _step(problem: Problem, at: Solution, damping: Tensor, unit: Tensor, fit_ide
     frames = len(group)
     residual, d_point = _residual(problem, at, derivative=True)  # (T, 2L), (T, 2L, 3): by a world point
     d_pose = _by_pose(problem, at, d_point)  # (T, 2L, 6)
-    d_expression = _by_coefficients(d_point, model.actions)  # (T, 2L, A)
+    d_expression = _by_coefficients(d_point, model.blendshapes)  # (T, 2L, A)
     jacobian = problem.whitening @ torch.cat([d_pose, d_expression], dim=-1)  # (T, 2L, 6+A)
     hessian = jacobian.mT @ jacobian
     gradient = (jacobian.mT @ residual[..., None])[..., 0]
@@ -191,7 +191,7 @@ def _points(problem: Problem, at: Solution) -> Tensor:
     """World points (T, L, 3) of the landmarks."""
     model = problem.model
     identity = torch.einsum("gk,klc->glc", at.identity, model.identity)[problem.group]
-    return model.mean + identity + torch.einsum("ta,alc->tlc", at.expression, model.actions)
+    return model.mean + identity + torch.einsum("ta,alc->tlc", at.expression, model.blendshapes)
 
 
 def _residual(problem: Problem, at: Solution, derivative: bool = False) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,7 @@
-"""The parametric head: shape, identity, facial actions, topology and landmarks, read from one compact file.
+"""The parametric head: shape, identity, blendshapes, topology and landmarks, read from one compact file.
 
 Everything is in the world units and axes of `thedit.camera`. A head with identity coefficients c and expression
-coefficients e has the vertices ``mean + c @ identity + e @ actions``. `thedit.heads.build` makes the file.
+coefficients e has the vertices ``mean + c @ identity + e @ blendshapes``. `thedit.heads.build` makes the file.
 """
 
 from dataclasses import dataclass, fields
@@ -16,8 +16,8 @@ from thedit.errors import UserError
 
 PATH = Path("data/assets/heads.safetensors")
 
-# ARKit's 52 facial actions, in the order of every expression vector of this project.
-ACTIONS = tuple(
+# ARKit's 52 blendshapes, in the order of every expression vector of this project.
+BLENDSHAPES = tuple(
     """browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft
     cheekSquintRight eyeBlinkLeft eyeBlinkRight eyeLookDownLeft eyeLookDownRight eyeLookInLeft eyeLookInRight
     eyeLookOutLeft eyeLookOutRight eyeLookUpLeft eyeLookUpRight eyeSquintLeft eyeSquintRight eyeWideLeft eyeWideRight
@@ -28,10 +28,10 @@ ACTIONS = tuple(
 )
 
 _OTHER_SIDE = {"Left": "Right", "Right": "Left"}
-# For each action the place of the one that it is in a mirror.
-MIRRORED_ACTIONS = tuple(
-    ACTIONS.index(name.removesuffix(side) + _OTHER_SIDE[side]) if side else index
-    for index, name in enumerate(ACTIONS)
+# For each blendshape the place of the one that it is in a mirror.
+MIRRORED_BLENDSHAPES = tuple(
+    BLENDSHAPES.index(name.removesuffix(side) + _OTHER_SIDE[side]) if side else index
+    for index, name in enumerate(BLENDSHAPES)
     for side in [next((side for side in _OTHER_SIDE if name.endswith(side)), "")]
 )
 
@@ -52,7 +52,7 @@ class Assets:
 
     mean         (V, 3) float32, the mean face at rest; the centroid of its 68 landmarks is `thedit.camera.PIVOT`
     identity     (K, V, 3) float32, displacement for one standard deviation of each component, strongest first
-    actions      (52, V, 3) float32, displacement at full activation of each of `ACTIONS`
+    blendshapes      (52, V, 3) float32, displacement at full activation of each of `BLENDSHAPES`
     triangles    (T, 3) int32, counter-clockwise seen from outside
     uv           (T, 3, 2) float32 in [0, 1], texture coordinates of each triangle's corners, v upwards
     part         (T,) int32, see `PARTS`
@@ -65,7 +65,7 @@ class Assets:
 
     mean: Tensor
     identity: Tensor
-    actions: Tensor
+    blendshapes: Tensor
     triangles: Tensor
     uv: Tensor
     part: Tensor
@@ -84,7 +84,7 @@ class Assets:
         if identity is not None:
             result = result + torch.einsum("...k,kvc->...vc", identity, self.identity[: identity.shape[-1]])
         if expression is not None:
-            result = result + torch.einsum("...k,kvc->...vc", expression, self.actions)
+            result = result + torch.einsum("...k,kvc->...vc", expression, self.blendshapes)
         return result
 
 

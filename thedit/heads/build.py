@@ -19,7 +19,7 @@ from torch import Tensor
 
 from thedit.camera import PIVOT, UNITS_PER_METRE
 from thedit.files import atomic
-from thedit.heads.assets import ACTIONS, PARTS
+from thedit.heads.assets import BLENDSHAPES, PARTS
 
 Array = NDArray[np.float32]
 
@@ -71,7 +71,7 @@ def build(out: str | Path) -> None:
     mean = people.mean(0)
     importance = np.where(base[:, 1] > 5.9, 1.0, 0.1).astype(np.float32)  # the head counts, shoulders hardly
     identity, bank = _principal_components(people - mean, importance)
-    actions = [_read_target(root / f"faceunits01/targets/faceunits/{name}.target", keep) for name in ACTIONS]
+    blendshapes = [_read_target(root / f"faceunits01/targets/faceunits/{name}.target", keep) for name in BLENDSHAPES]
 
     corners = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
     corner_uv = np.concatenate([quad_uv[:, [0, 1, 2]], quad_uv[:, [0, 2, 3]]])
@@ -82,7 +82,7 @@ def build(out: str | Path) -> None:
     tensors = {
         "mean": torch.from_numpy(mean + np.array(PIVOT, np.float32)),
         "identity": identity.half(),
-        "actions": torch.from_numpy(np.stack(actions) * DECIMETRE).half(),
+        "blendshapes": torch.from_numpy(np.stack(blendshapes) * DECIMETRE).half(),
         "triangles": torch.from_numpy(number[corners[order]].astype(np.int32)),
         "uv": torch.from_numpy(corners_uv[corner_uv[order]]),
         "part": torch.from_numpy(part[order]),

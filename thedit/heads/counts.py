@@ -1,4 +1,4 @@
-"""What a data set holds, counted: people, frames, turns, facial actions."""
+"""What a data set holds, counted: people, frames, turns, blendshapes."""
 
 import json
 from pathlib import Path
@@ -9,12 +9,12 @@ import torch
 
 from thedit import camera, config
 from thedit.files import atomic
-from thedit.heads.assets import ACTIONS
+from thedit.heads.assets import BLENDSHAPES
 from thedit.heads.dataset import VERSION, Clip
 from thedit.heads.motion import RATE
 
 FILE = "counts.json"
-SHOWN = 0.3  # activation from which a facial action counts as shown
+SHOWN = 0.3  # activation from which a blendshape counts as shown
 
 
 def write(folder: Path, heads: config.Heads, listed: list[Clip]) -> None:
@@ -26,7 +26,7 @@ def write(folder: Path, heads: config.Heads, listed: list[Clip]) -> None:
 def count(heads: config.Heads, listed: list[Clip]) -> dict[str, Any]:
     """Version, numbers of people, clips, performances and frames, hours that they last, and shares of frames.
 
-    turned: seen from beyond 30 and 45 degrees of yaw; actions: those that show each of the 52 by more than `SHOWN`.
+    turned: seen from beyond 30 and 45 degrees of yaw; blendshapes: those that show each of the 52 by more than `SHOWN`.
     """
     moves = {clip.performance: clip.moves(heads) for clip in listed}
     given = [moves[clip.performance] for clip in listed]
@@ -41,5 +41,5 @@ def count(heads: config.Heads, listed: list[Clip]) -> dict[str, Any]:
         "frames": frames,
         "hours": round(frames * heads.stride / RATE / 3600, 4),
         "turned": {f"beyond {angle} degrees": round(float(np.mean(yaw > angle)), 4) for angle in (30, 45)},
-        "actions": {name: round(share, 4) for name, share in zip(ACTIONS, shown)},
+        "blendshapes": {name: round(share, 4) for name, share in zip(BLENDSHAPES, shown)},
     }

@@ -204,7 +204,7 @@ def _write_truth(
 ) -> None:
     frames = len(moves.camera)
     rest = assets.vertices(torch.from_numpy(identity))[assets.landmarks]
-    points = rest + torch.einsum("tk,kvc->tvc", moves.expression, assets.actions[:, assets.landmarks])
+    points = rest + torch.einsum("tk,kvc->tvc", moves.expression, assets.blendshapes[:, assets.landmarks])
     landmarks = camera.project(points, moves.camera)
 
     def rows(values: NDArray) -> pa.FixedSizeListArray:

@@ -9,22 +9,22 @@ wp.set_module_options({"fast_math": False, "fuse_fp": False, "enable_backward": 
 @wp.kernel
 def deform(
     base: wp.array(dtype=wp.vec3),
-    actions: wp.array2d(dtype=wp.vec3),
+    blendshapes: wp.array2d(dtype=wp.vec3),
     follow: wp.array(dtype=wp.float32),
     expression: wp.array2d(dtype=wp.float32),
     turn: wp.array(dtype=wp.vec3),
     neck: wp.vec3,
     points: wp.array2d(dtype=wp.vec3),
 ):
-    """Vertices under facial actions, the neck twisted; summed in a fixed order, so that every run agrees to the bit.
+    """Vertices under blendshapes, the neck twisted; summed in a fixed order, so that every run agrees to the bit.
 
     ``turn`` is the body's rotation vector seen from the head; half of it, as a Gibbs vector, is very nearly the same.
     """
     frame, vertex = wp.tid()
     point = base[vertex]
-    for k in range(actions.shape[0]):
+    for k in range(blendshapes.shape[0]):
         if expression[frame, k] != 0.0:
-            point = point + actions[k, vertex] * expression[frame, k]
+            point = point + blendshapes[k, vertex] * expression[frame, k]
     if follow[vertex] > 0.0:
         half = turn[frame] * (0.5 * follow[vertex])
         arm = point - neck

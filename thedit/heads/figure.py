@@ -27,7 +27,7 @@ class Figure:
     """V vertices and T triangles that deform, and hair that does not; numpy arrays.
 
     base       (V, 3) at rest
-    actions    (52, V, 3) displacements
+    blendshapes    (52, V, 3) displacements
     follow     (V,) 0 where a vertex goes with the head, 1 where it goes with the body
     rest       (V, 3) on the mean face
     triangles  (T, 3); the first ones are those of the assets, in their order, without the lash sheets
@@ -41,7 +41,7 @@ class Figure:
 
     person: Person
     base: Array
-    actions: Array
+    blendshapes: Array
     follow: Array
     rest: Array
     triangles: NDArray[np.int32]
@@ -62,7 +62,7 @@ class Wardrobe:
         self.assets = assets
         self.atlas = skin.atlas(assets)
         self.rest = assets.mean.numpy()
-        self.deltas = assets.actions.transpose(0, 1).flatten(1).numpy()  # (V, 52 * 3)
+        self.deltas = assets.blendshapes.transpose(0, 1).flatten(1).numpy()  # (V, 52 * 3)
         self.components = assets.identity.flatten(1).double().numpy()  # (K, V * 3)
         self.skin = assets.triangles.numpy()[(assets.part == PARTS["skin"]).numpy()]
         self.sheets = assets.triangles.numpy()[(assets.part == PARTS["lashes"]).numpy()]
@@ -88,7 +88,7 @@ class Wardrobe:
         whiskers = facial_hair.beard(person, self.rest, self.skin)
         if whiskers:
             pieces.append((whiskers, self._skin_surface, self.skin, "beard"))
-        base, actions, rest = [own], [assets.actions.numpy()], [self.rest]
+        base, blendshapes, rest = [own], [assets.blendshapes.numpy()], [self.rest]
         triangles, label = [self.solid], [assets.part.numpy()[: len(self.solid)] + 1]
         anchor, anchor_weights = [np.full(len(own), -1)], [np.zeros((len(own), 2))]
         start = len(own)
@@ -97,7 +97,7 @@ class Wardrobe:
             count = len(face)
             attach = csr_matrix((weights.ravel(), onto[face].ravel(), np.arange(count + 1) * 3), (count, len(own)))
             base.append(attach @ own + ribbons.vertices - attach @ self.rest)
-            actions.append((attach @ self.deltas).reshape(count, 52, 3).swapaxes(0, 1))
+            blendshapes.append((attach @ self.deltas).reshape(count, 52, 3).swapaxes(0, 1))
             rest.append(ribbons.vertices)
             anchor.append(face + (len(self.solid) if onto is self.sheets else 0))
             anchor_weights.append(weights[:, :2].astype(np.float64))
@@ -115,7 +115,7 @@ class Wardrobe:
             count = len(piece.vertices)
             base.append(piece.vertices)
             rest.append(piece.vertices)
-            actions.append(np.zeros((52, count, 3)))
+            blendshapes.append(np.zeros((52, count, 3)))
             follow.append(np.full(count, piece.follow))
             triangles.append(piece.triangles + start)
             label.append(np.full(len(piece.triangles), LABELS[piece.thing], np.int32))
@@ -127,7 +127,7 @@ class Wardrobe:
         return Figure(
             person=person,
             base=np.concatenate(base).astype(np.float32),
-            actions=np.concatenate(actions, 1).astype(np.float32),
+            blendshapes=np.concatenate(blendshapes, 1).astype(np.float32),
             follow=np.concatenate(follow).astype(np.float32),
             rest=np.concatenate(rest).astype(np.float32),
             triangles=np.concatenate(triangles).astype(np.int32),

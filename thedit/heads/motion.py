@@ -10,7 +10,7 @@ from torch import Tensor
 
 from thedit import camera
 from thedit.heads import gestures
-from thedit.heads.assets import ACTIONS
+from thedit.heads.assets import BLENDSHAPES
 from thedit.heads.figure import NECK
 
 Array = NDArray[np.float64]
@@ -18,7 +18,7 @@ RATE = 25.0
 TURNS = np.array([62.0, 31.0, 26.0])  # degrees of yaw, pitch and roll that are not reached
 COVERAGE = (0.98, 1.12)  # world units that the picture's side shows at the head: a crop and a quarter more all around
 
-# Mouth shapes of speech as mixes of facial actions (both sides where an action has sides).
+# Mouth shapes of speech as mixes of blendshapes (both sides where a blendshape has sides).
 VISEMES: dict[str, dict[str, float]] = {
     "silence": {},
     "aa": {"jawOpen": 0.42, "mouthLowerDown": 0.3, "mouthUpperUp": 0.18},
@@ -44,14 +44,14 @@ BLINK = (0.25, 0.75, 1.0, 0.95, 0.6, 0.3, 0.1)
 
 @dataclass(frozen=True)
 class Motion:
-    """T frames. expression (T, 52) in [0, 1]; camera (T, 25) labels of the recorded picture, in the head's frame."""
+    """T frames. expression (T, 52) in [0, 1]; camera (T, 25) of the recorded picture, in the head's frame."""
 
     expression: Tensor
     camera: Tensor
 
 
 def animate(generator: np.random.Generator, frames: int) -> Motion:
-    """One clip's motion: facial actions, and the head's and the camera's as camera labels."""
+    """One clip's motion: blendshapes, and the head's and the camera's places as cameras."""
     seen = _turns(generator, frames)
     expression = gestures.add(generator, _speech(generator, frames) + _moods(generator, frames))
     _look(expression, generator, seen)
@@ -62,7 +62,7 @@ def animate(generator: np.random.Generator, frames: int) -> Motion:
 def possible(expression: Array) -> Array:
     """Expressions (T, 52) in [0, 1] in which lips do not pass through each other and a tongue has a gap to come out."""
     expression = np.clip(expression, 0, 1)
-    jaw, closed, tongue = (ACTIONS.index(name) for name in ("jawOpen", "mouthClose", "tongueOut"))
+    jaw, closed, tongue = (BLENDSHAPES.index(name) for name in ("jawOpen", "mouthClose", "tongueOut"))
     needed = np.maximum(0.45 * expression[:, tongue], 0.5 * expression[:, closed])
     expression[:, jaw] = np.maximum(expression[:, jaw], needed)
     expression[:, closed] = np.minimum(expression[:, closed], 0.8 * expression[:, jaw])
@@ -98,7 +98,7 @@ def _glances(generator: np.random.Generator, frames: int) -> Array:
 
 
 def _record(generator: np.random.Generator, seen: Array) -> Tensor:
-    """Camera labels (T, 25): a camera of its own focal length and place in the room films the moving head.
+    """Cameras (T, 25): a camera of its own focal length and place in the room films the moving head.
 
     It stands where it sees much of what the head turns to; the head turns about the neck, and so leaves the middle.
     """
@@ -117,7 +117,7 @@ def _record(generator: np.random.Generator, seen: Array) -> Tensor:
     pose = camera.orbit(yaw, pitch, roll, distance, (0.0, 0.0, 0.0)).double()
     drift = np.stack([_smooth_noise(generator, frames, 12.0) for _ in range(3)], -1)
     pose[:, :3, 3] += aim + torch.from_numpy(drift * 0.003)
-    return camera.label(pose, camera.intrinsics(distance / coverage).double()).float()
+    return camera.join(pose, camera.intrinsics(distance / coverage).double()).float()
 
 
 def _rotation(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ def _rotation(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
 
 def _speech(generator: np.random.Generator, frames: int) -> Array:
     """Visemes of 70 to 190 ms in phrases with pauses."""
-    track = np.zeros((frames + 50, len(ACTIONS)))
+    track = np.zeros((frames + 50, len(BLENDSHAPES)))
     loudness = generator.uniform(0.7, 1.35)
     names = [name for name in VISEMES if name != "silence"]
     talks, frame = generator.random() < 0.75, 0
@@ -178,10 +178,10 @@ def _look(expression: Array, generator: np.random.Generator, seen: Array) -> Non
     up = np.clip(aim[:, 1] + follows * seen[:, 1], -25, 25) / 25
     aside, up = gaussian_filter1d(aside, 0.5), gaussian_filter1d(up, 0.5)
     for side, outwards in (("Left", aside), ("Right", -aside)):
-        expression[:, ACTIONS.index(f"eyeLookOut{side}")] = np.maximum(outwards, 0)
-        expression[:, ACTIONS.index(f"eyeLookIn{side}")] = np.maximum(-outwards, 0)
-        expression[:, ACTIONS.index(f"eyeLookUp{side}")] = np.maximum(up, 0)
-        expression[:, ACTIONS.index(f"eyeLookDown{side}")] = np.maximum(-up, 0)
+        expression[:, BLENDSHAPES.index(f"eyeLookOut{side}")] = np.maximum(outwards, 0)
+        expression[:, BLENDSHAPES.index(f"eyeLookIn{side}")] = np.maximum(-outwards, 0)
+        expression[:, BLENDSHAPES.index(f"eyeLookUp{side}")] = np.maximum(up, 0)
+        expression[:, BLENDSHAPES.index(f"eyeLookDown{side}")] = np.maximum(-up, 0)
 
 
 def _blink(expression: Array, generator: np.random.Generator) -> None:
@@ -193,16 +193,16 @@ def _blink(expression: Array, generator: np.random.Generator) -> None:
         closed[at : at + len(BLINK)] = np.maximum(closed[at : at + len(BLINK)], BLINK)
         at += int(generator.uniform(1.2, 4.5) * RATE)
     for side in ("Left", "Right"):
-        lid = expression[:, ACTIONS.index(f"eyeBlink{side}")]
+        lid = expression[:, BLENDSHAPES.index(f"eyeBlink{side}")]
         np.maximum(lid, closed[:frames], out=lid)
-        expression[:, ACTIONS.index(f"eyeWide{side}")] *= 1 - closed[:frames]
+        expression[:, BLENDSHAPES.index(f"eyeWide{side}")] *= 1 - closed[:frames]
 
 
 def _mix(weights: dict[str, float]) -> Array:
-    """Coefficients (52,) of named actions; a name without its side means both."""
-    vector = np.zeros(len(ACTIONS))
+    """Coefficients (52,) of named blendshapes; a name without its side means both."""
+    vector = np.zeros(len(BLENDSHAPES))
     for name, weight in weights.items():
-        for index in [i for i, action in enumerate(ACTIONS) if action in (name, f"{name}Left", f"{name}Right")]:
+        for index in [i for i, shape in enumerate(BLENDSHAPES) if shape in (name, f"{name}Left", f"{name}Right")]:
             vector[index] = weight
     return vector
 

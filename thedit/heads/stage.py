@@ -26,7 +26,7 @@ class Stage:
         self.batch = batch
         vertices = len(figure.base)
         self.base, self.follow = self._array(figure.base, wp.vec3), self._array(figure.follow, wp.float32)
-        self.actions = self._array(figure.actions, wp.vec3)
+        self.blendshapes = self._array(figure.blendshapes, wp.vec3)
         self.points = self._array(np.tile(figure.base, (self.batch, 1, 1)), wp.vec3)
         self.normals = wp.empty((self.batch, vertices), dtype=wp.vec3, device=device)
         indices = self._array(figure.triangles.ravel(), wp.int32)
@@ -73,7 +73,7 @@ class Stage:
         frames = len(expression)
         turn = self._array(body_turn(recorded, scene.body_yaw).numpy(), wp.vec3)
         weights = self._array(expression.float().cpu().numpy(), wp.float32)
-        inputs = [self.base, self.actions, self.follow, weights, turn, wp.vec3(*NECK), self.points]
+        inputs = [self.base, self.blendshapes, self.follow, weights, turn, wp.vec3(*NECK), self.points]
         wp.launch(deforming.deform, dim=(frames, len(self.figure.base)), inputs=inputs, device=self.device)
         for mesh in self.meshes[:frames]:
             mesh.refit()

@@ -50,19 +50,19 @@ SHRINK_PERSON, SHRINK_FRAME = 0.5, 0.05
 class Sample:
     """N detected faces of people who are known.
 
-    detected (N, 68, 2), true (N, 68, 3) world points, labels (N, 25), person (N,) numbers of the people.
+    detected (N, 68, 2), true (N, 68, 3) world points, cameras (N, 25), person (N,) numbers of the people.
     """
 
     detected: Tensor
     true: Tensor
-    labels: Tensor
+    cameras: Tensor
     person: Tensor
 
 
 def detect(folder: Path, heads: assets.Assets, network: Network, split: str = "train") -> Sample:
     """Landmarks of ``network`` in all frames of a split, in dlib's boxes; frames without a face are left out."""
     boxes_of, place = find("detector", "dlib-hog").load(), network.load()
-    detected, true, labels, person = [], [], [], []
+    detected, true, cameras, person = [], [], [], []
     clips = sorted((folder / "truth").glob(f"{split}-*/*.parquet"))
     if not clips:
         raise UserError(f"{folder}: has no truth of {split} people; make it with 'thedit heads render'.")
@@ -73,14 +73,16 @@ def detect(folder: Path, heads: assets.Assets, network: Network, split: str = "t
         with av.open(str(video)) as container:
             pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
         points = heads.vertices(*(_stack(truth[name]) for name in ("identity", "expression")))[:, heads.landmarks]
-        for picture, point, label in zip(pictures, points, _stack(truth["camera"])):
+        for picture, point, view in zip(pictures, points, _stack(truth["camera"])):
             boxes = boxes_of(picture, SMALLEST_FACE)
             if len(boxes):
                 detected.append(torch.from_numpy(place(picture, boxes[0]) / picture.shape[0]))
                 true.append(point)
-                labels.append(label)
+                cameras.append(view)
                 person.append(people.index(path.parent.name))
-    return Sample(torch.stack(detected), torch.stack(true).double(), torch.stack(labels).double(), torch.tensor(person))
+    return Sample(
+        torch.stack(detected), torch.stack(true).double(), torch.stack(cameras).double(), torch.tensor(person)
+    )
 
 
 def measure(sample: Sample) -> dict[str, Tensor]:
@@ -88,21 +90,21 @@ def measure(sample: Sample) -> dict[str, Tensor]:
 
     offset (68, 3) in the head's frame; person and frame (136, 136), covariances of upright errors (see `solver`).
     """
-    cam2world, intrinsics = camera.split(sample.labels)
+    cam2world, intrinsics = camera.split(sample.cameras)
     depth = ((sample.true.mean(1) - cam2world[:, :3, 3]) * cam2world[:, :3, 2]).sum(-1)
     scale = intrinsics[:, 0, 0] / depth  # picture widths a world unit
     offset = torch.zeros(68, 3, dtype=torch.float64)
     for _ in range(ROUNDS):
-        error = sample.detected - camera.project(sample.true + offset, sample.labels)
+        error = sample.detected - camera.project(sample.true + offset, sample.cameras)
         size = (error / scale[:, None, None]).square().sum(-1).mean(-1).sqrt()  # (N,) world units
         kept = size < OUTLIER * size.median()
-        slope = _slope(sample.true + offset, sample.labels)[kept]  # (N, 68, 2, 3)
+        slope = _slope(sample.true + offset, sample.cameras)[kept]  # (N, 68, 2, 3)
         weight = 1 / scale[kept, None, None]
         rows, goal = slope * weight[..., None], error[kept] * weight
         normal = torch.einsum("nlij,nlik->ljk", rows, rows)
         normal += RIDGE * normal.diagonal(dim1=-2, dim2=-1).sum(-1)[:, None, None] * torch.eye(3)
         offset = offset + torch.linalg.solve(normal, torch.einsum("nlij,nli->lj", rows, goal))
-    error = sample.detected - camera.project(sample.true + offset, sample.labels)
+    error = sample.detected - camera.project(sample.true + offset, sample.cameras)
     error = (error @ upright(sample.detected, scale).mT).flatten(1)[kept]  # (N, 136)
     person = sample.person[kept]
     means = {int(number): error[person == number].mean(0) for number in person.unique()}
@@ -123,7 +125,7 @@ def main(folder: Path, detectors: Sequence[str] = ()) -> None:
         tensors = load_file(PATH)
         with safe_open(PATH, "pt") as file:
             made_from = file.metadata()
-    tensors |= {name: getattr(heads, name)[:, heads.landmarks] for name in ("identity", "actions")}
+    tensors |= {name: getattr(heads, name)[:, heads.landmarks] for name in ("identity", "blendshapes")}
     tensors["mean"] = heads.mean[heads.landmarks]
     made_from["heads_sha256"] = sha256(assets.PATH)
     for name in detectors or CALIBRATED:
@@ -132,7 +134,7 @@ def main(folder: Path, detectors: Sequence[str] = ()) -> None:
         tensors |= {f"{name}.{key}": tensor.float() for key, tensor in measure(sample).items()}
         facts = {
             "data": json.loads((folder / "heads.json").read_text()),
-            "frames": len(sample.labels),
+            "frames": len(sample.cameras),
             "heads_sha256": sha256(assets.PATH),
             "detector_sha256": network.sha256,
         }
@@ -146,9 +148,9 @@ def _shrunk(covariance: Tensor, share: float) -> Tensor:
     return (1 - share) * covariance + share * torch.diag(covariance.diagonal())
 
 
-def _slope(points: Tensor, labels: Tensor) -> Tensor:
+def _slope(points: Tensor, cameras: Tensor) -> Tensor:
     """Derivative (N, 68, 2, 3) of picture coordinates by world points (N, 68, 3)."""
-    cam2world, intrinsics = camera.split(labels)
+    cam2world, intrinsics = camera.split(cameras)
     rotation = cam2world[:, :3, :3].mT
     seen = (points - cam2world[:, None, :3, 3]) @ rotation.mT
     homogeneous = seen @ intrinsics.mT

@@ -69,24 +69,24 @@ def perceptual(image: Tensor, target: Tensor) -> Tensor:
     return torch.stack([functional.l1_loss(a, b) / b.abs().mean().clamp(min=1e-6) for a, b in pairs]).mean()
 
 
-def face_features(image: Tensor, labels: Tensor) -> Tensor:
-    """ImageNet features of unit length (B, E) of the faces in pictures (B, 3, S, S) with camera labels (B, 25).
+def face_features(image: Tensor, cameras: Tensor) -> Tensor:
+    """ImageNet features of unit length (B, E) of the faces in pictures (B, 3, S, S) with cameras (B, 25).
 
     The face is cut out by the camera: a square of 0.4 world units about the head's pivot, 64 pixels a side.
     """
     network = frozen(image.device)
-    features = network(_face(image, labels), len(network.blocks))[-1]  # (B, E, 2, 2)
+    features = network(_face(image, cameras), len(network.blocks))[-1]  # (B, E, 2, 2)
     return functional.normalize(features.float().mean((2, 3)), dim=1)
 
 
-def _face(image: Tensor, labels: Tensor, side: float = 0.4, size: int = 64) -> Tensor:
+def _face(image: Tensor, cameras: Tensor, side: float = 0.4, size: int = 64) -> Tensor:
     """Cut (B, 3, size, size) out of pictures; outside the picture is grey."""
-    pivot = camera.pivot(labels)
-    centre = camera.project(pivot.expand(len(labels), 1, 3), labels)  # (B, 1, 2) in [0, 1]
-    cam2world, intrinsics = camera.split(labels)
+    pivot = camera.pivot(cameras)
+    centre = camera.project(pivot.expand(len(cameras), 1, 3), cameras)  # (B, 1, 2) in [0, 1]
+    cam2world, intrinsics = camera.split(cameras)
     distance = torch.linalg.vector_norm(cam2world[:, :3, 3] - pivot, dim=-1)
     scale = (intrinsics[:, 0, 0] * side / distance)[:, None, None]  # (B, 1, 1) of the picture's side
-    steps = (torch.arange(size, device=image.device, dtype=labels.dtype) + 0.5) / size - 0.5
+    steps = (torch.arange(size, device=image.device, dtype=cameras.dtype) + 0.5) / size - 0.5
     v, u = torch.meshgrid(steps, steps, indexing="ij")
     grid = centre + scale * torch.stack([u, v], dim=-1).view(1, -1, 2)  # (B, size * size, 2)
     grid = (2 * grid - 1).unflatten(1, (size, size)).to(image.dtype)

@@ -26,10 +26,10 @@ class Lift(nn.Module):
         self.mix = Conv(len(PLANE_AXES) * len(SLICES) * inputs, outputs, 1, active=False)
         self.register_buffer("points", _points(side), persistent=False)
 
-    def forward(self, features: Tensor, labels: Tensor) -> Tensor:
-        """Features (B, I, H, H) of pictures with camera labels (B, 25) -> (B, O, side, side)."""
+    def forward(self, features: Tensor, cameras: Tensor) -> Tensor:
+        """Features (B, I, H, H) of pictures with cameras (B, 25) -> (B, O, side, side)."""
         slices, side = self.points.shape[:2]
-        seen = 2 * camera.project(self.points.flatten(0, 2), labels) - 1  # (B, slices * side * side, 2)
+        seen = 2 * camera.project(self.points.flatten(0, 2), cameras) - 1  # (B, slices * side * side, 2)
         samples = functional.grid_sample(features, seen.unflatten(1, (slices * side, side)), align_corners=False)
         return self.mix(samples.unflatten(2, (slices, side)).flatten(1, 2))
 

@@ -69,9 +69,9 @@ class PlaneNetwork(nn.Module):
         identity, motion = code.split([self.options.identity_code, self.options.motion_code], dim=1)
         return Codes(identity, motion, maps)
 
-    def static(self, source: Codes, labels: Tensor) -> Tensor:
+    def static(self, source: Codes, cameras: Tensor) -> Tensor:
         """P_c + dP_id (B, 3F, R, R): a person's planes before any motion, of a picture taken by cameras (B, 25)."""
-        lifted = {int(side): lift(source.maps[int(side)], labels) for side, lift in self.lift.items()}
+        lifted = {int(side): lift(source.maps[int(side)], cameras) for side, lift in self.lift.items()}
         planes = self.identity(source.identity, lifted)
         return planes if self.canonical is None else planes + self.canonical
 
@@ -115,14 +115,14 @@ class Network(PlaneNetwork):
         self,
         planes: Tensor,
         style: Tensor,
-        labels: Tensor,
+        cameras: Tensor,
         neural_size: int | None = None,
         jitter: bool = False,
     ) -> Pictures:
         """Planes (B, 3, F, R, R) seen by cameras (B, 25); ``style`` (B, identity_code + condition) modulates the
         super-resolution, ``jitter`` is for training."""
         n = neural_size or self.options.neural_size
-        features = self.renderer(planes, labels, n, jitter).float()  # (B, F, n, n)
+        features = self.renderer(planes, cameras, n, jitter).float()  # (B, F, n, n)
         rendered = 2 * features[:, :3] - 1
         if self.super_resolution is None:
             return Pictures(resize(rendered, self.size), rendered)

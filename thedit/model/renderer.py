@@ -21,20 +21,20 @@ class Renderer(nn.Module):
         self.second = Linear(hidden, 1 + channels)
         self.coarse, self.fine = coarse, fine
 
-    def forward(self, planes: Tensor, labels: Tensor, size: int, jitter: bool = False) -> Tensor:
-        """Planes (B, 3, F, R, R) and camera labels (B, 25) -> features (B, F, size, size) in [0, 1].
+    def forward(self, planes: Tensor, cameras: Tensor, size: int, jitter: bool = False) -> Tensor:
+        """Planes (B, 3, F, R, R) and cameras (B, 25) -> features (B, F, size, size) in [0, 1].
 
         ``jitter`` places the samples at random in their intervals; without it they sit in the middle.
         """
-        origins, directions, _ = rays(labels, size)
+        origins, directions, _ = rays(cameras, size)
         shape = (*origins.shape[:2], self.coarse + self.fine)
         noise = torch.rand(shape, device=planes.device) if jitter else None
         rendering = kernel.render(planes, self.decoder(), origins, directions, NEAR, FAR, self.coarse, self.fine, noise)
         return rendering.features.transpose(1, 2).unflatten(2, (size, size))
 
-    def distance(self, planes: Tensor, labels: Tensor, size: int) -> Tensor:
+    def distance(self, planes: Tensor, cameras: Tensor, size: int) -> Tensor:
         """Distance (B, size, size) from the camera's centre to what each pixel shows, in world units."""
-        origins, directions, ahead = rays(labels, size)
+        origins, directions, ahead = rays(cameras, size)
         rendering = kernel.render(planes, self.decoder(), origins, directions, NEAR, FAR, self.coarse, self.fine)
         return (rendering.distance(FAR) + ahead[:, None]).unflatten(1, (size, size))
 
@@ -48,13 +48,13 @@ class Renderer(nn.Module):
         return kernel.Decoder(first.weight * first.scale, first.bias, second.weight * second.scale, second.bias)
 
 
-def rays(labels: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
+def rays(cameras: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
     """Rays (B, size * size, 3) of cameras (B, 25) that begin `thedit.camera.RADIUS` from the head's pivot.
 
     Returns origins, unit directions, and how far (B,) the cameras' centres are from the origins.
     """
-    origins, directions = camera.rays(labels, size)
-    ahead = torch.linalg.vector_norm(labels[:, 3:12:4] - camera.pivot(labels), dim=-1) - camera.RADIUS
+    origins, directions = camera.rays(cameras, size)
+    ahead = torch.linalg.vector_norm(cameras[:, 3:12:4] - camera.pivot(cameras), dim=-1) - camera.RADIUS
     return origins + ahead[:, None, None] * directions, directions, ahead
 
 

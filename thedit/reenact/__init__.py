@@ -1,5 +1,5 @@
 """One person moves as another one does: source, driver, camera, motion, picture, composition, file.
 
-`thedit.reenact.run` reads in this order, and so do the modules. Nothing is kept but the result; memory does not grow
-with the driver's length.
+`thedit.reenact.pipeline` reads in this order, and so do the modules. Nothing is kept but the result; memory does not
+grow with the driver's length.
 """

@@ -1,6 +1,6 @@
 """Camera: where each frame is seen from, of a head's pose and a framing.
 
-A camera label is two things: how the head is turned towards the camera (pose), and where in the picture the head is
+A camera is two things: how the head is turned towards the camera (pose), and where in the picture the head is
 and how large (framing). The pose comes from the motion (`thedit.reenact.motion`) unless the user fixes it; the framing
 is the driver's or the source's.
 """
@@ -36,8 +36,8 @@ class View:
         """Whether the camera leaves the driver's place, which not every method can follow."""
         return self != View()
 
-    def label(self, pose: Tensor, framing: Tensor, seconds: float) -> Tensor:
-        """The camera (1, 25) at a time: axes ``pose`` (3, 3) in the head's, and place as a label (1, 25) has it."""
+    def at(self, pose: Tensor, framing: Tensor, seconds: float) -> Tensor:
+        """The camera (1, 25) at a time: axes ``pose`` (3, 3) in the head's, and place as a camera (1, 25) has it."""
         if self.yaw is not None or self.pitch is not None:
             pose = camera.orbit(self.yaw or 0.0, self.pitch or 0.0)[:3, :3]
         swing = math.radians(self.orbit * math.sin(2 * math.pi * seconds / PERIOD))
@@ -51,7 +51,7 @@ def framed(pose: Tensor, framing: Tensor) -> Tensor:
     seen = cam2world[0, :3, :3].mT @ (pivot - cam2world[0, :3, 3])  # in the camera's axes
     moved = torch.eye(4)
     moved[:3, :3], moved[:3, 3] = pose, pivot - pose @ seen
-    return camera.label(moved[None], intrinsics)
+    return camera.join(moved[None], intrinsics)
 
 
 def _about_the_neck(angle: float) -> Tensor:

@@ -137,7 +137,7 @@ class _Follower:
                 for number in wanted & set(clip.frames.tolist())
             }
         self._head = first.shot, posed.head
-        angles = camera.angles(torch.from_numpy(posed.labels[:, :16]).unflatten(1, (4, 4))).numpy()  # (T, 3)
+        angles = camera.angles(torch.from_numpy(posed.cameras[:, :16]).unflatten(1, (4, 4))).numpy()  # (T, 3)
         reasons = clips.flaws(clip, *first.size, angles[:, 0], posed.landmarks, posed.fit.error.numpy(), self.settings)
         faces: dict[int, Face] = {}
         for row, number in enumerate(clip.frames.tolist()):
@@ -160,7 +160,7 @@ class _Follower:
         frame = FrameBatch(
             image=centre(wide).contiguous(),
             parts=torch.from_numpy(parts.draw(within, size))[None, None],
-            camera=torch.from_numpy(posed.labels[row])[None].float(),
+            camera=torch.from_numpy(posed.cameras[row])[None].float(),
             landmarks=torch.from_numpy(within)[None].float(),
             expression=posed.fit.expression[row][None],
             identity=posed.fit.identity[row][None],

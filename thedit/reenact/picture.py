@@ -44,10 +44,10 @@ class Painter:
         """
         assert face.frame is not None
         framing = self._framing if view.framing == "source" else face.frame.camera
-        label = view.label(self.mover.pose(face.frame, transfer), framing, face.time).to(self.device)
+        seen_from = view.at(self.mover.pose(face.frame, transfer), framing, face.time).to(self.device)
         low = torch.autocast(self.device.type, torch.bfloat16, enabled=self._low)
         with torch.inference_mode(), low:
-            picture = self.mover.picture(face.frame.to(self.device), transfer, label, shifts)[0].float().cpu()
+            picture = self.mover.picture(face.frame.to(self.device), transfer, seen_from, shifts)[0].float().cpu()
         if not bool(picture.isfinite().all()):
             raise UserError("the weights make pictures with values that are not finite; train again or use others.")
         return picture.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()

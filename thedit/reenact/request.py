@@ -20,7 +20,7 @@ SAVED = frozenset({".png", ".jpg", ".jpeg", ".webp"}) & PICTURES  # of a single 
 
 @dataclass(frozen=True)
 class Request:
-    """All that `thedit.reenact.run.reenact` needs to know; the fields are the options of `thedit reenact`."""
+    """All that `thedit.reenact.pipeline.reenact` needs to know; the fields are the options of `thedit reenact`."""
 
     sources: list[Path]
     driving: Path

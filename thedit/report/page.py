@@ -13,7 +13,7 @@ from thedit.config import Config
 from thedit.files import atomic
 from thedit.report import comparison, sprite
 from thedit.report.artefacts import provenance_of
-from thedit.report.figures.cast import Cast
+from thedit.report.figures.examples import Examples
 from thedit.report.render import as_html
 from thedit.report.sprite import SIDE, Sprite
 
@@ -21,16 +21,18 @@ HERE = Path(__file__).parent
 CHARTS = ("comparison_*.png", "views.png", "training.png")
 
 
-def write(config: Config) -> Path:
+def write_page(config: Config) -> Path:
     """Write the report of a finished run and return its path. Raises `UserError` when tables are missing."""
     path = layout.run(config) / "report.html"
-    cast = Cast(config)
-    head = sprite.turning(cast)
+    examples = Examples(config)
+    head = sprite.turning(examples)
     parts = [
         _section("The result", as_html(comparison.of_run(config, comparison.GLANCE))),
         _section("All methods on the same frames", _picture(layout.run(config) / "figures" / "methods.png")),
-        *(_section(f"In step: {pair}", _player(one)) for pair, one in sprite.players(config, cast).items()),
-        _section(f"{cast.name}: move the mouse over the head to turn it", _player(head, "player turn")) if head else "",
+        *(_section(f"In step: {pair}", _player(one)) for pair, one in sprite.players(config, examples).items()),
+        _section(f"{examples.name}: move the mouse over the head to turn it", _player(head, "player turn"))
+        if head
+        else "",
         _section("Every table", as_html(comparison.of_run(config))),
         _section("Charts", "\n".join(map(_picture, _charts(layout.run(config) / "figures")))),
     ]

@@ -13,7 +13,7 @@ from thedit.metrics import tables
 from thedit.metrics.questions import Cell, Table, questions
 from thedit.report import comparison, derive, pages
 from thedit.report.artefacts import provenance_of
-from thedit.report.figures import run
+from thedit.report.figures import draw
 from thedit.report.readme import put
 from thedit.report.render import as_markdown
 
@@ -22,7 +22,7 @@ COMMAND = "thedit reference"
 README = Path("README.md")
 
 
-def write() -> list[Path]:
+def regenerate() -> list[Path]:
     """Make every table, figure and page of the reference runs again, and return what was written.
 
     For each run its tables, its figures and tables.md; for the main one seeds.parquet, if it was repeated with another
@@ -39,8 +39,8 @@ def write() -> list[Path]:
         repeated = [pd.concat(measured) for measured in by_seed.values()]
         tables.write(seeds(repeated), tables.SEEDS, layout.run(main) / "seeds.parquet")
     for config in found:
-        run.charts_of(config)
-        run.pictures_of(config)
+        draw.charts_of(config)
+        draw.pictures_of(config)
         with atomic(layout.run(config) / "tables.md") as sibling:
             sibling.write_text(_all(config))
     put(README, MAIN, COMMAND, block(found))

@@ -16,7 +16,7 @@ from thedit import layout
 from thedit.config import Config
 from thedit.evaluation.pairs import orbit
 from thedit.metrics import tables
-from thedit.report.figures.cast import Cast
+from thedit.report.figures.examples import Examples
 from thedit.report.figures.grid import PAPER, Picture, enlarge
 from thedit.report.figures.sidebyside import between_people, predicted, truths
 
@@ -46,7 +46,7 @@ class Sprite:
         return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def players(config: Config, cast: Cast, most: int = 3) -> dict[str, Sprite]:
+def players(config: Config, examples: Examples, most: int = 3) -> dict[str, Sprite]:
     """Source, driver, truth and all methods in step, by the name of the pair; of the first protocol between people.
 
     Without such a protocol there are none.
@@ -57,10 +57,10 @@ def players(config: Config, cast: Cast, most: int = 3) -> dict[str, Sprite]:
     pairs = tables.read(layout.pairs(config, protocol), tables.PAIRS)
     found = {}
     for pair, frames in list(pairs.groupby("pair", sort=False))[:most]:
-        truth = truths(config, cast.store, frames)
+        truth = truths(config, examples.store, frames)
         rows = []
         for number, row in enumerate(frames.itertuples()):
-            given = [cast.store.picture(row.source_row), cast.store.picture(row.driver_row), truth[number]]
+            given = [examples.store.picture(row.source_row), examples.store.picture(row.driver_row), truth[number]]
             rows.append(
                 [*given, *(predicted(config, method, protocol, str(pair), row.frame) for method in config.methods)]
             )
@@ -68,16 +68,17 @@ def players(config: Config, cast: Cast, most: int = 3) -> dict[str, Sprite]:
     return found
 
 
-def turning(cast: Cast) -> Sprite | None:
+def turning(examples: Examples) -> Sprite | None:
     """The method on show: one driven clip seen from the angles `YAW`; None if it has no camera control."""
-    if not cast.method.camera_control:
+    if not examples.method.camera_control:
         return None
-    (source,), (clip,) = cast.sources(1), cast.driving_clips(1)
+    (source,), (clip,) = examples.sources(1), examples.driving_clips(1)
     rows = clip[np.linspace(0, len(clip) - 1, min(MOMENTS, len(clip))).round().astype(int)].tolist()
-    cameras = torch.from_numpy(cast.store.column("camera"))
+    cameras = torch.from_numpy(examples.store.column("camera"))
     yaw = torch.from_numpy(YAW).float()
     pictures: list[list[Picture]] = [
-        list(cast.perform(source, [row] * len(yaw), orbit(cameras[row], yaw, torch.zeros_like(yaw)))) for row in rows
+        list(examples.perform(source, [row] * len(yaw), orbit(cameras[row], yaw, torch.zeros_like(yaw))))
+        for row in rows
     ]
     return Sprite(headings(YAW), pictures)
 

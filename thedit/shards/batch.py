@@ -16,9 +16,9 @@ class FrameBatch:
 
     image        (B, 3, S, S) float32, RGB in [-1, 1]
     parts        (B, 1, S, S) uint8 facial-part labels, see `PARTS`
-    camera       (B, 25) float32 label, see `thedit.camera`
+    camera       (B, 25) float32, see `thedit.camera`
     landmarks    (B, 68, 2) float32, iBUG order, normalised picture coordinates
-    expression   (B, 52) float32 fitted ARKit coefficients in [0, 1], order of `thedit.heads.assets.ACTIONS`
+    expression   (B, 52) float32 fitted ARKit coefficients in [0, 1], order of `thedit.heads.assets.BLENDSHAPES`
     identity     (B, K) float32 fitted identity coefficients
     wide         (B, 3, 3S/2, 3S/2) float32, the picture with a margin of a quarter of its side all around, of which
                  ``image`` is exactly the centre (see `centre`)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from thedit import camera
-from thedit.heads.assets import LABELS, MIRRORED_ACTIONS, Assets
+from thedit.heads.assets import LABELS, MIRRORED_BLENDSHAPES, Assets
 from thedit.shards.surface import Surface
 
 ON_HEAD = 0.008  # world units; what deviates more from the linear head (the twisted neck) is left out
@@ -48,7 +48,7 @@ class Head(nn.Module):
 
     mean: Tensor
     identity: Tensor
-    actions: Tensor
+    blendshapes: Tensor
     triangles: Tensor
     neighbours: Tensor
     other_side: Tensor
@@ -58,10 +58,10 @@ class Head(nn.Module):
         tensors = {
             "mean": assets.mean.flatten(),  # (V * 3,)
             "identity": assets.identity.flatten(1),  # (K, V * 3)
-            "actions": assets.actions.flatten(1),  # (52, V * 3)
+            "blendshapes": assets.blendshapes.flatten(1),  # (52, V * 3)
             "triangles": assets.triangles.long(),  # (T, 3)
             "neighbours": _neighbours(assets.triangles.long()),  # (T, 3), across the edge opposite to each corner
-            "other_side": torch.tensor(MIRRORED_ACTIONS),
+            "other_side": torch.tensor(MIRRORED_BLENDSHAPES),
         }
         for name, tensor in tensors.items():
             self.register_buffer(name, tensor, persistent=False)
@@ -71,7 +71,7 @@ class Head(nn.Module):
         mirrored = surface.mirrored[:, None]
         expression = torch.where(mirrored, surface.expression[:, self.other_side], surface.expression)
         identity = surface.identity @ self.identity[: surface.identity.shape[1]]  # fewer leave the others at zero
-        vertices = (self.mean + identity + expression @ self.actions).unflatten(1, (-1, 3))
+        vertices = (self.mean + identity + expression @ self.blendshapes).unflatten(1, (-1, 3))
         return torch.where(mirrored[..., None], vertices * vertices.new_tensor([-1.0, 1.0, 1.0]), vertices)
 
     def corners(self, vertices: Tensor, triangle: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ def schema(identity: int) -> pa.Schema:
     frame, time    number of the frame in its video, from 0, and its presentation time in seconds
     image          PNG bytes: RGB picture, 3/2 of the frame's side, of which the frame is the centre
     parts          PNG bytes: labels of `thedit.shards.batch.PARTS` in the frame
-    camera         25, label of the crop, see `thedit.camera`
+    camera         25, of the crop, see `thedit.camera`
     landmarks      136, 68 x (x, y) in the crop's normalised coordinates
     expression     52, fitted, in [0, 1]
     identity       fitted

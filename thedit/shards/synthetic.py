@@ -26,15 +26,15 @@ def frames(count: int, size: int, seed: int = 0, person: int = 0) -> FrameBatch:
     pose = camera.orbit(40 * (yaw.flatten() - 0.5), 40 * (pitch.flatten() - 0.5))
     expression = torch.zeros(count, 52)
     expression[:, 0] = mouth.flatten()
-    labels = camera.label(pose, camera.intrinsics())
+    cameras = camera.join(pose, camera.intrinsics())
     return FrameBatch(
         image=image.contiguous(),
         parts=parts.to(torch.uint8).unsqueeze(1),
-        camera=labels,
+        camera=cameras,
         landmarks=_landmarks(yaw, pitch),
         expression=expression,
         identity=torch.zeros(count, 8),
-        surface=_surface(face[:, ::4, ::4] > 0.5, labels, expression),
+        surface=_surface(face[:, ::4, ::4] > 0.5, cameras, expression),
     )
 
 
@@ -45,14 +45,14 @@ def _landmarks(yaw: Tensor, pitch: Tensor) -> Tensor:
     return circle + 0.2 * torch.cat([yaw - 0.5, pitch - 0.5], dim=-1)
 
 
-def _surface(head: Tensor, labels: Tensor, expression: Tensor) -> Surface:
+def _surface(head: Tensor, cameras: Tensor, expression: Tensor) -> Surface:
     """Cells (B, G, G) of a head that is all hair: a flat piece of it at the camera's usual distance."""
     return Surface(
         label=torch.where(head, LABELS["hair"], LABELS["background"]).to(torch.uint8),
         triangle=torch.full_like(head, -1, dtype=torch.int32),
         weights=torch.zeros(*head.shape, 2),
         distance=torch.where(head, camera.RADIUS, 0.0),
-        camera=labels,
+        camera=cameras,
         expression=expression,
         identity=torch.zeros(len(head), 8),
         mirrored=torch.zeros(len(head), dtype=torch.bool),

@@ -32,7 +32,7 @@ class Frame:
     surface: bytes
 
 
-def write(path: str | Path, frames: list[Frame], provenance: dict[str, str]) -> None:
+def write_shard(path: str | Path, frames: list[Frame], provenance: dict[str, str]) -> None:
     """Write ``frames`` (at least one) to ``path``; ``provenance`` joins the schema version in the metadata.
 
     Raises `thedit.errors.UserError` when the disk is full or the folder is not writable; then nothing is left behind.

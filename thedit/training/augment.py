@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from thedit import camera
-from thedit.heads.assets import LABELS, MIRRORED_ACTIONS
+from thedit.heads.assets import LABELS, MIRRORED_BLENDSHAPES
 from thedit.methods.augment import Colours, draw_colours
 from thedit.methods.view import cut
 from thedit.shards.batch import FrameBatch, TrainBatch, centre
@@ -72,20 +72,20 @@ def mirror(frames: FrameBatch) -> FrameBatch:
         parts=frames.parts.flip(-1),
         camera=_mirror_camera(frames.camera),
         landmarks=landmarks,
-        expression=_reorder(frames.expression, MIRRORED_ACTIONS),
+        expression=_reorder(frames.expression, MIRRORED_BLENDSHAPES),
         wide=None if frames.wide is None else frames.wide.flip(-1),
         surface=None if frames.surface is None else _mirror_surface(frames.surface),
     )
 
 
-def _mirror_camera(labels: Tensor) -> Tensor:
-    cam2world, intrinsics = camera.split(labels)
+def _mirror_camera(cameras: Tensor) -> Tensor:
+    cam2world, intrinsics = camera.split(cameras)
     cam2world, intrinsics = cam2world.clone(), intrinsics.clone()
     cam2world[:, 0] *= -1
     cam2world[:, :, 0] *= -1
     intrinsics[:, 0, 1] *= -1
     intrinsics[:, 0, 2] = 1 - intrinsics[:, 0, 2]
-    return camera.label(cam2world, intrinsics)
+    return camera.join(cam2world, intrinsics)
 
 
 def _mirror_surface(surface: Surface) -> Surface:
@@ -99,7 +99,7 @@ def _mirror_surface(surface: Surface) -> Surface:
         weights=surface.weights.flip(-2),
         distance=surface.distance.flip(-1),
         camera=_mirror_camera(surface.camera),
-        expression=_reorder(surface.expression, MIRRORED_ACTIONS),
+        expression=_reorder(surface.expression, MIRRORED_BLENDSHAPES),
         mirrored=~surface.mirrored,
     )
 

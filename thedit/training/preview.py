@@ -39,10 +39,10 @@ def save(path: Path, grid: np.ndarray) -> None:
         Image.fromarray(grid).save(temporary)
 
 
-def _turned(labels: Tensor, yaw: float) -> Tensor:
-    """Cameras (B, 25) that look at the head from ``yaw`` degrees, with the distance and focal length of ``labels``."""
-    cam2world, intrinsics = camera.split(labels.cpu())
+def _turned(cameras: Tensor, yaw: float) -> Tensor:
+    """Cameras (B, 25) that look at the head from ``yaw`` degrees, with the distance and focal length of ``cameras``."""
+    cam2world, intrinsics = camera.split(cameras.cpu())
     distance = torch.linalg.vector_norm(cam2world[:, :3, 3] - torch.tensor(camera.PIVOT), dim=-1)
     centred = intrinsics.clone()
     centred[:, :2, 2] = 0.5
-    return camera.label(camera.orbit(yaw, 0.0, radius=distance), centred).to(labels.device)
+    return camera.join(camera.orbit(yaw, 0.0, radius=distance), centred).to(cameras.device)

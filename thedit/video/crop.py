@@ -29,14 +29,14 @@ def aligned(
     return _inside(smoothed[:, :2], smoothed[:, 2], width, height)
 
 
-def sides(labels: np.ndarray, scale: float) -> np.ndarray:
+def sides(cameras: np.ndarray, scale: float) -> np.ndarray:
     """Sides (T,) in pixels of crops that show each head from `camera.RADIUS` with focal length `camera.FOCAL`.
 
-    labels (T, 25) of pictures whose unit is ``scale`` pixels: a head at distance d seen with focal length f is as
+    cameras (T, 25) of pictures whose unit is ``scale`` pixels: a head at distance d seen with focal length f is as
     large as one at the radius seen with f * radius / d.
     """
-    distance = np.linalg.norm(labels[:, [3, 7, 11]] - np.array(camera.PIVOT), axis=1)
-    return labels[:, 16] * scale * camera.RADIUS / distance / camera.FOCAL
+    distance = np.linalg.norm(cameras[:, [3, 7, 11]] - np.array(camera.PIVOT), axis=1)
+    return cameras[:, 16] * scale * camera.RADIUS / distance / camera.FOCAL
 
 
 def cut(pixels: np.ndarray, box: np.ndarray, size: int) -> np.ndarray:

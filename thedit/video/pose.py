@@ -1,8 +1,8 @@
-"""Camera labels: the head's pose fitted in the coordinates of the whole picture, so that any crop of it is exact.
+"""Cameras: the head's pose fitted in the coordinates of the whole picture, so that any crop of it is exact.
 
 The focal length of a video is unknown. It is taken to be such that the head is `camera.RADIUS` away, and the principal
 point to be the whole picture's centre. The crop that then has the focal length `camera.FOCAL` is the one to cut out;
-where the picture is too small for it, the crop is smaller and its focal length longer, as its label says. Lengths of
+where the picture is too small for it, the crop is smaller and its focal length longer, as its camera says. Lengths of
 the whole picture are in units of its longer side.
 """
 
@@ -35,13 +35,13 @@ class Head:
 
 @dataclass(frozen=True)
 class Posed:
-    """A clip with boxes (T, 3) in pixels, labels (T, 25) of the crops, and the fit with its expressions and identity.
+    """A clip with boxes (T, 3) in pixels, cameras (T, 25) of the crops, and the fit with its expressions and identity.
 
     landmarks (T, 68, 2) in the crops' normalised coordinates; head: what later frames of the clip may be fitted with.
     """
 
     boxes: np.ndarray
-    labels: np.ndarray
+    cameras: np.ndarray
     landmarks: np.ndarray
     fit: Fit
     head: Head
@@ -85,6 +85,6 @@ def fit(
     fitted = fit_clip(points, lenses, identity=identity, model=model)
     cam2world, intrinsics = camera.split(fitted.camera)
     steady = torch.from_numpy(smooth_poses(cam2world.numpy(), frames, rate, np.array(camera.PIVOT)))
-    labels = camera.crop(camera.label(steady, intrinsics), torch.from_numpy(boxes / scale).float())
+    cameras = camera.crop(camera.join(steady, intrinsics), torch.from_numpy(boxes / scale).float())
     within = (landmarks - boxes[:, None, :2]) / boxes[:, None, 2:]
-    return Posed(boxes, labels.numpy(), within, fitted, Head(identity, float(sides[0]), boxes[0]))
+    return Posed(boxes, cameras.numpy(), within, fitted, Head(identity, float(sides[0]), boxes[0]))

@@ -216,11 +216,11 @@ def _label(
     landmarks = smooth(clip.landmarks, clip.frames, rate, FACE)
     pose_landmarks = smooth(clip.pose_landmarks, clip.frames, rate, FACE)
     posed = pose.fit(landmarks, pose_landmarks, clip.frames, rate, *size, settings)
-    labels = posed.labels
+    cameras = posed.cameras
     if settings.camera == "truth":
         recorded = torch.from_numpy(truth.cameras(root, source.person, source.clip, clip.frames)).float()
-        labels = camera.crop(recorded, torch.from_numpy(posed.boxes / size[0]).float()).numpy()
-    angles = camera.angles(torch.from_numpy(labels[:, :16]).unflatten(1, (4, 4))).numpy()  # (T, 3)
+        cameras = camera.crop(recorded, torch.from_numpy(posed.boxes / size[0]).float()).numpy()
+    angles = camera.angles(torch.from_numpy(cameras[:, :16]).unflatten(1, (4, 4))).numpy()  # (T, 3)
     reasons = clips.flaws(clip, *size, angles[:, 0], posed.landmarks, posed.fit.error.numpy(), settings)
     drafts, known = (
         [],
@@ -236,7 +236,7 @@ def _label(
             time=times[number],
             image=b"",
             parts=b"",
-            camera=labels[row],
+            camera=cameras[row],
             landmarks=posed.landmarks[row],
             expression=posed.fit.expression[row].numpy(),
             identity=posed.fit.identity[row].numpy(),

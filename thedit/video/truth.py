@@ -19,7 +19,7 @@ CELL = 4  # pixels of the crop along the side of a cell
 
 
 def cameras(root: Path, person: str, clip: str, frames: np.ndarray) -> np.ndarray:
-    """Labels (T, 25) of the recorded picture for ``frames`` (T,). `UserError` when there is no truth."""
+    """Cameras (T, 25) of the recorded picture for ``frames`` (T,). `UserError` when there is no truth."""
     return np.stack(_read(root, person, clip, frames, ["camera"])["camera"].to_list())
 
 
@@ -31,7 +31,7 @@ def landmarks(root: Path, person: str, clip: str, frames: np.ndarray) -> Tensor:
         torch.tensor(np.stack(table[name].to_list())).float() for name in ("identity", "expression")
     )
     moved = torch.einsum("tk,klc->tlc", identity, model["identity"])
-    return model["mean"] + moved + torch.einsum("ta,alc->tlc", expression, model["actions"])
+    return model["mean"] + moved + torch.einsum("ta,alc->tlc", expression, model["blendshapes"])
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ def surfaces(root: Path, person: str, clip: str, frames: np.ndarray, boxes: np.n
     if not _path(root, person, clip).exists():
         return None
     table = _read(root, person, clip, frames, ["performance", "camera", "expression", "identity"])
-    labels, expression, identity = (
+    cameras, expression, identity = (
         torch.from_numpy(np.stack(table[name].to_list())).float() for name in ("camera", "expression", "identity")
     )
     maps = read_maps(_path(root, person, clip).with_suffix(".maps.arrow"), frames)
-    seen = look(maps, labels, expression, identity[0], torch.from_numpy(boxes).float(), size // CELL)
+    seen = look(maps, cameras, expression, identity[0], torch.from_numpy(boxes).float(), size // CELL)
     return Known(table["performance"].iloc[0], pack(seen))
 
 

@@ -40,7 +40,7 @@ rule predict:
     params:
         config=CONFIG,
         options=digest(settings.train.preset),
-        code=code("thedit.evaluation.run"),
+        code=code("thedit.evaluation.stage"),
         method=method_code,
     shell:
         "exec thedit predict --config {params.config} --method {wildcards.method} --protocol {wildcards.protocol}"

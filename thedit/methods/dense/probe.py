@@ -47,7 +47,7 @@ def _displacements(surface: Surface | None) -> Tensor:
 
 @functools.cache
 def _actions(device: torch.device) -> Tensor:
-    """Displacements (52, 68 * 3) of the landmarks at full activation of each facial action."""
+    """Displacements (52, 68 * 3) of the landmarks at full activation of each blendshape."""
     with torch.inference_mode(False):
         heads = assets.load()
-        return heads.actions[:, heads.landmarks].flatten(1).to(device)
+        return heads.blendshapes[:, heads.landmarks].flatten(1).to(device)

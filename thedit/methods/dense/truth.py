@@ -84,9 +84,9 @@ def _gate_known(truth: Correspondence) -> Tensor:
     return (truth.valid & (inside | beyond)) | truth.background
 
 
-def _beyond_pivot(distance: Tensor, labels: Tensor) -> Tensor:
+def _beyond_pivot(distance: Tensor, cameras: Tensor) -> Tensor:
     """Distances (B, 1, G, G) from cameras (B, 25), less those to the head's pivot, which a video does not tell."""
-    pivot = torch.linalg.vector_norm(labels[:, 3:12:4] - camera.pivot(labels), dim=-1)
+    pivot = torch.linalg.vector_norm(cameras[:, 3:12:4] - camera.pivot(cameras), dim=-1)
     return distance - pivot[:, None, None, None]
 
 

@@ -67,7 +67,7 @@ class DenseNetwork(PlaneNetwork):
         planes: Tensor,
         source: Source,
         style: Tensor,
-        labels: Tensor,
+        cameras: Tensor,
         neural_size: int | None = None,
         jitter: bool = False,
     ) -> View:
@@ -75,8 +75,8 @@ class DenseNetwork(PlaneNetwork):
 
         ``jitter`` is for training.
         """
-        drawing = self.renderer(planes, source, labels, neural_size or self.options.neural_size, jitter)
-        behind = self._behind(source, len(planes) // len(labels), drawing.features.shape[-1])
+        drawing = self.renderer(planes, source, cameras, neural_size or self.options.neural_size, jitter)
+        behind = self._behind(source, len(planes) // len(cameras), drawing.features.shape[-1])
         features = drawing.features + (1 - drawing.opacity) * behind
         drawing = drawing._replace(features=features)
         full, drawn, gate = self.blending(drawing, source, style)

@@ -63,11 +63,11 @@ class DenseRenderer(nn.Module):
             self.second.weight[:1] /= o.steepness
             self.second.weight[1:4] = 0
 
-    def forward(self, planes: Tensor, source: Source, labels: Tensor, size: int, jitter: bool = False) -> Drawing:
+    def forward(self, planes: Tensor, source: Source, cameras: Tensor, size: int, jitter: bool = False) -> Drawing:
         """Planes (B * K, 3, F, R, R), each moved from its picture's expression, seen by cameras (B, 25)."""
-        count = len(planes) // len(labels)
-        origins, directions, ahead = rays(labels, size)
-        with torch.autocast(labels.device.type, enabled=False):
+        count = len(planes) // len(cameras)
+        origins, directions, ahead = rays(cameras, size)
+        with torch.autocast(cameras.device.type, enabled=False):
             planes = planes.float()
             with torch.no_grad():
                 distances = self._distances(_mean(planes.detach(), count), origins, directions, jitter)
@@ -80,7 +80,7 @@ class DenseRenderer(nn.Module):
         mirrored = self._look(source, _in_the_mirror(there)) if self.options.mirrored else seen
         colours = self._colours(hidden, seen, mirrored, count)
 
-        with torch.autocast(labels.device.type, enabled=False):
+        with torch.autocast(cameras.device.type, enabled=False):
             lengths = distances.diff(dim=-1)
             weights = kernel.contributions(functional.softplus(logit.float()).view_as(lengths), lengths)  # (B, M, S)
             away = distances[..., :-1].flatten(1) + ahead[:, None]
@@ -99,11 +99,11 @@ class DenseRenderer(nn.Module):
                 mirrored_near=along_rays(mirrored.near[..., None]),
             )
 
-    def surface(self, planes: Tensor, labels: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    def surface(self, planes: Tensor, cameras: Tensor, size: int) -> tuple[Tensor, Tensor]:
         """Distance from the camera's centre and opacity, both (B, 1, size, size); no gradient."""
-        origins, directions, ahead = rays(labels, size)
+        origins, directions, ahead = rays(cameras, size)
         shape = (-1, 1, size, size)
-        with torch.no_grad(), torch.autocast(labels.device.type, enabled=False):
+        with torch.no_grad(), torch.autocast(cameras.device.type, enabled=False):
             drawn = kernel.render(
                 planes.detach().float(), self.decoder(), origins, directions, NEAR, FAR, self.coarse, self.fine
             )

@@ -50,10 +50,10 @@ def wide(frames: FrameBatch) -> Tensor:
     return functional.pad(frames.image, (margin,) * 4, mode="replicate")
 
 
-def wide_camera(labels: Tensor) -> Tensor:
-    """Labels (B, 25) of the wide pictures of frames with labels (B, 25)."""
-    box = torch.stack([torch.full_like(labels[:, 0], value) for value in (-MARGIN, -MARGIN, WIDE)], dim=-1)
-    return camera.crop(labels, box)
+def wide_camera(cameras: Tensor) -> Tensor:
+    """Cameras (B, 25) of the wide pictures of frames with cameras (B, 25)."""
+    box = torch.stack([torch.full_like(cameras[:, 0], value) for value in (-MARGIN, -MARGIN, WIDE)], dim=-1)
+    return camera.crop(cameras, box)
 
 
 def to_frame(place: Tensor) -> Tensor:

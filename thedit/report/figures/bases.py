@@ -9,7 +9,7 @@ from thedit.evaluation.predict import to_uint8
 from thedit.methods.motion import Motion
 from thedit.methods.planedict import PlaneDict
 from thedit.model.dictionary import PlaneDictionary
-from thedit.report.figures.cast import Cast
+from thedit.report.figures.examples import Examples
 from thedit.report.figures.grid import Grid
 from thedit.report.figures.sheet import Sheet, nothing
 
@@ -17,22 +17,22 @@ SIGMAS = 2.0
 
 
 @torch.no_grad()
-def show(cast: Cast, most: int = 10) -> Sheet:
+def show(examples: Examples, most: int = 10) -> Sheet:
     """Columns are bases. Rows: how far the basis moves XY, XZ and YZ over the test frames; a face with it moved.
 
     The face is moved along the main direction in which the factors of the basis vary, by `SIGMAS` standard deviations.
     """
-    method = cast.method
+    method = examples.method
     if not (isinstance(method, PlaneDict) and isinstance(method.network.motion, PlaneDictionary)):
-        return nothing(f"{cast.name} has no plane dictionary")
+        return nothing(f"{examples.name} has no plane dictionary")
     dictionary = method.network.motion
     device = next(method.parameters()).device
-    rows = np.concatenate([clip for person in cast.clips for clip in person])
+    rows = np.concatenate([clip for person in examples.clips for clip in person])
     rows = rows[np.linspace(0, len(rows) - 1, min(64, len(rows))).astype(int)]
-    source = cast.sources(1)[0]
-    code = method.encode(cast.store.batch([source]).to(device))
-    view = torch.from_numpy(cast.store.column("camera")[[source]]).to(device)
-    motions = [method.motion_of(code, cast.store.batch([row]).to(device)) for row in rows]
+    source = examples.sources(1)[0]
+    code = method.encode(examples.store.batch([source]).to(device))
+    view = torch.from_numpy(examples.store.column("camera")[[source]]).to(device)
+    motions = [method.motion_of(code, examples.store.batch([row]).to(device)) for row in rows]
     factors = torch.cat([motion.factors for motion in motions])  # (F, N, U, U)
     bases = dictionary.bases()  # (U, U, C, N)
     count = min(most, bases.shape[-1])

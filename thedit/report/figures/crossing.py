@@ -3,17 +3,17 @@
 import numpy as np
 from tqdm import tqdm
 
-from thedit.report.figures.cast import Cast
+from thedit.report.figures.examples import Examples
 from thedit.report.figures.grid import Grid
 from thedit.report.figures.sheet import Sheet
 
 
-def still(cast: Cast, sources: int = 5, drivers: int = 6) -> Sheet:
+def still(examples: Examples, sources: int = 5, drivers: int = 6) -> Sheet:
     """One row a source, one column a driver."""
-    chosen = [cast.striking(clip) for clip in cast.driving_clips(drivers)]
-    rows = [[None, *map(cast.store.picture, chosen)]]
-    for source in tqdm(cast.sources(sources), desc="cross-identity grid", unit="source"):
-        rows.append([cast.store.picture(source), *cast.perform(source, chosen)])
+    chosen = [examples.striking(clip) for clip in examples.driving_clips(drivers)]
+    rows = [[None, *map(examples.store.picture, chosen)]]
+    for source in tqdm(examples.sources(sources), desc="cross-identity grid", unit="source"):
+        rows.append([examples.store.picture(source), *examples.perform(source, chosen)])
     grid = Grid(
         columns=["source", *(f"driver {number + 1}" for number in range(len(chosen)))],
         column_breaks=[1],
@@ -22,20 +22,21 @@ def still(cast: Cast, sources: int = 5, drivers: int = 6) -> Sheet:
     return Sheet([grid], [[rows]])
 
 
-def moving(cast: Cast, sources: int = 3, drivers: int = 4, frames: int = 20) -> Sheet:
+def moving(examples: Examples, sources: int = 3, drivers: int = 4, frames: int = 20) -> Sheet:
     """The same, animated: the drivers move, the sources are single pictures."""
-    clips = [clip[_steps(len(clip), frames)].tolist() for clip in cast.driving_clips(drivers)]
-    chosen = cast.sources(sources)
+    clips = [clip[_steps(len(clip), frames)].tolist() for clip in examples.driving_clips(drivers)]
+    chosen = examples.sources(sources)
     results = [
-        [cast.perform(source, clip) for clip in clips]
+        [examples.perform(source, clip) for clip in clips]
         for source in tqdm(chosen, desc="cross-identity animation", unit="source")
     ]
-    grid = Grid(columns=["source", *["driver"] * len(clips)], cell=cast.cell, column_breaks=[1], row_breaks=[1])
+    grid = Grid(columns=["source", *["driver"] * len(clips)], cell=examples.cell, column_breaks=[1], row_breaks=[1])
     moments = []
     for moment in range(frames):
-        rows = [[None, *(cast.store.picture(clip[moment]) for clip in clips)]]
+        rows = [[None, *(examples.store.picture(clip[moment]) for clip in clips)]]
         rows += [
-            [cast.store.picture(source), *(driven[moment] for driven in row)] for source, row in zip(chosen, results)
+            [examples.store.picture(source), *(driven[moment] for driven in row)]
+            for source, row in zip(chosen, results)
         ]
         moments.append([rows])
     return Sheet([grid], moments, rate=10)

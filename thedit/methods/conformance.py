@@ -55,7 +55,7 @@ def _check_pictures(name: str, method: Method, size: int) -> list[str]:
     _check_picture(name, picture, driving.image)
     if not torch.equal(picture, method.drive(code, driving, driving.camera)):
         raise UserError(f"method {name}: drives the same frames differently the second time; remove what is random.")
-    moved = camera.label(camera.orbit(25.0, 0.0), camera.intrinsics()).expand(2, -1)
+    moved = camera.join(camera.orbit(25.0, 0.0), camera.intrinsics()).expand(2, -1)
     obeyed = not torch.equal(picture, method.drive(code, driving, moved))
     if obeyed != method.camera_control:
         raise UserError(

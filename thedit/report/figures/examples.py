@@ -12,14 +12,14 @@ from torch import Tensor
 from thedit import camera, layout
 from thedit.config import Config
 from thedit.evaluation.predict import drive
-from thedit.evaluation.run import ready
+from thedit.evaluation.stage import ready
 from thedit.methods import registry
 from thedit.methods.base import Method
 from thedit.shards.store import FrameStore
 
 
 @dataclass(frozen=True)
-class Cast:
+class Examples:
     """A run's test people and the first of its trained methods (or its first one)."""
 
     config: Config

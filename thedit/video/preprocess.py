@@ -68,7 +68,7 @@ def _preprocess(config: Config, out: Path, jobs: int) -> pd.DataFrame:
     described = {
         "config_hash": digest(settings),
         "code_version": provenance.code_version(),
-        "code_hash": provenance.code_hash("thedit.video.run"),
+        "code_hash": provenance.code_hash("thedit.video.preprocess"),
         "landmark_model_sha256": sha256(LANDMARK_MODEL),
     }
     parts = [value for name, value in described.items() if name != "code_version"]
@@ -225,7 +225,7 @@ def _write(work: Path, number: int, shard: list[Segment], done: list[Result], de
     frames = [frame for result in done for frame in result.frames]
     if frames:
         sources = {segment.source.name: result.sha256 for segment, result in zip(shard, done) if result.sha256}
-        writer.write(work / f"{number:05d}.arrow", frames, {"source_sha256": json.dumps(sources), **described})
+        writer.write_shard(work / f"{number:05d}.arrow", frames, {"source_sha256": json.dumps(sources), **described})
     embeddings = {name: vector for result in done for name, vector in result.embeddings.items()}
     if embeddings:
         people.save(work / f"{number:05d}.safetensors", embeddings)

@@ -8,20 +8,20 @@ from thedit.metrics import tables
 from thedit.metrics.questions import QUESTIONS
 from thedit.report import comparison
 from thedit.report.figures import bases, charts, crossing, grid, sheet, sidebyside, style, views
-from thedit.report.figures.cast import Cast
+from thedit.report.figures.examples import Examples
 
 
-def write(config: Config) -> Path:
+def all_figures(config: Config) -> Path:
     """Make every figure and return their folder."""
     folder = charts_of(config)
-    cast = Cast(config)
+    examples = Examples(config)
     sheets = {
-        "methods.png": sidebyside.show(config, cast.store),
-        "cross_identity.png": crossing.still(cast),
-        "cross_identity.webp": crossing.moving(cast),
-        "plane_bases.png": bases.show(cast),
-        "multiview.png": views.strip(cast),
-        "multiview.webp": views.moving(cast),
+        "methods.png": sidebyside.show(config, examples.store),
+        "cross_identity.png": crossing.still(examples),
+        "cross_identity.webp": crossing.moving(examples),
+        "plane_bases.png": bases.show(examples),
+        "multiview.png": views.strip(examples),
+        "multiview.webp": views.moving(examples),
     }
     for name, shown in sheets.items():
         sheet.save(_pictures(config) / f"{name}.parquet", shown)
@@ -30,7 +30,7 @@ def write(config: Config) -> Path:
 
 
 def pictures_of(config: Config) -> None:
-    """Draw the figures of pictures from what `write` kept of them in results/<run>/pictures/, if it did."""
+    """Draw the figures of pictures from what `all_figures` kept of them in results/<run>/pictures/, if it did."""
     for path in sorted(_pictures(config).glob("*.parquet")):
         shown = sheet.load(path)
         out = layout.run(config) / "figures" / path.stem
