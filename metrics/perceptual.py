@@ -1,31 +1,43 @@
 """Perceptual distance: how differently a network of image features sees two pictures (Zhang et al., CVPR 2018)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import reduce
 
 import torch
 from torch import Tensor
 
+STRIP = 1 << 12  # places of a layer that are compared at a time: float64 takes twice the features' own memory
+
 
 def perceptual_distance(
-    prediction: Sequence[Tensor], target: Sequence[Tensor], weights: Sequence[Tensor] | None = None
+    prediction: Iterable[Tensor], target: Iterable[Tensor], weights: Sequence[Tensor] | None = None
 ) -> Tensor:
     """Distance (B,) >= 0, float64, of two pyramids of features, each layer (B, C, H, W); lower is better.
 
     Every layer's feature vectors are scaled to length 1; squared differences are weighted over the channels,
     averaged over places, and summed over layers. ``weights``, a (C,) a layer, are LPIPS's learned ones; without them
-    all channels count alike and layers are averaged, so the distance lies in [0, 4]. Raises ValueError if the pyramids
-    differ in shape.
+    all channels count alike and layers are averaged, so the distance lies in [0, 4]. Both pyramids are gone through
+    once, layer by layer. Raises ValueError if they differ in shape.
     """
-    if [x.shape for x in prediction] != [y.shape for y in target]:
-        raise ValueError("both pyramids must have the same layers")
-    total = prediction[0].new_zeros(len(prediction[0]), dtype=torch.float64)
-    for layer, (x, y) in enumerate(zip(prediction, target)):
-        squared = (_unit(x) - _unit(y)).square()  # (B, C, H, W)
-        if weights is None:
-            total += squared.sum(1).mean((1, 2)) / len(prediction)
-        else:
-            total += (squared * weights[layer].double()[:, None, None]).sum(1).mean((1, 2))
-    return total
+    distances = []
+    for layer, (x, y) in enumerate(zip(prediction, target, strict=True)):
+        if x.shape != y.shape:
+            raise ValueError(f"layer {layer} must have one shape in both, not {tuple(x.shape)} and {tuple(y.shape)}")
+        distances.append(_distance(x, y, torch.ones(x.shape[1]) if weights is None else weights[layer]))
+    if weights is None:
+        distances = [one / len(distances) for one in distances]
+    return reduce(torch.add, distances)
+
+
+def _distance(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
+    """Distance (B,) of two layers (B, C, H, W), channels weighted (C,)."""
+    places = x.new_empty(len(x), *x.shape[2:], dtype=torch.float64)
+    rows = max(1, STRIP // x.shape[3])
+    for top in range(0, x.shape[2], rows):
+        part = slice(top, top + rows)
+        squared = (_unit(x[:, :, part]) - _unit(y[:, :, part])).square()
+        places[:, part] = (squared * weights.double()[:, None, None]).sum(1)
+    return places.mean((1, 2))
 
 
 def _unit(features: Tensor) -> Tensor:

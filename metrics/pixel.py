@@ -8,6 +8,7 @@ from thedit.metrics.images import checked_pair
 WINDOW, SIGMA = 11, 1.5
 K1, K2 = 0.01, 0.03
 RANGE = 2.0  # width of [-1, 1]
+STRIP = 1 << 12  # pixels that SSIM works on at a time: they stay in the processor's cache
 
 
 def psnr(prediction: Tensor, target: Tensor, region: Tensor | None = None) -> Tensor:
@@ -22,7 +23,7 @@ def psnr(prediction: Tensor, target: Tensor, region: Tensor | None = None) -> Te
     0.0
     """
     prediction, target = checked_pair(prediction, target)
-    error = (prediction - target).square().mean(dim=1)  # (B, H, W)
+    error = (prediction - target).square_().mean(dim=1)  # (B, H, W)
     if region is None:
         region = torch.ones_like(error, dtype=torch.bool)
     if region.shape != error.shape or region.dtype != torch.bool:
@@ -40,13 +41,23 @@ def ssim(prediction: Tensor, target: Tensor) -> Tensor:
     prediction, target = checked_pair(prediction, target)
     if min(prediction.shape[-2:]) < WINDOW:
         raise ValueError(f"SSIM needs pictures of at least {WINDOW} pixels a side, not {tuple(prediction.shape[-2:])}")
+    height, width = (side - WINDOW + 1 for side in prediction.shape[-2:])
+    similarity = prediction.new_empty(*prediction.shape[:2], height, width)
+    rows = max(1, STRIP // width)
+    for top in range(0, height, rows):
+        part = slice(top, min(top + rows, height) + WINDOW - 1)
+        similarity[:, :, top : top + rows] = _similarity(prediction[:, :, part], target[:, :, part])
+    return similarity.mean(dim=(1, 2, 3))
+
+
+def _similarity(prediction: Tensor, target: Tensor) -> Tensor:
+    """SSIM (B, 3, H-10, W-10) around each place of pictures (B, 3, H, W) in [-1, 1]."""
     prediction, target = (prediction + 1) / 2, (target + 1) / 2  # the formula assumes that black is 0
     products = torch.stack([prediction, target, prediction**2, target**2, prediction * target])
     x, y, xx, yy, xy = _blur(products.flatten(0, 2)[:, None]).unflatten(0, products.shape[:3]).squeeze(3)
     variance_x, variance_y, covariance = xx - x * x, yy - y * y, xy - x * y
     c1, c2 = K1**2, K2**2
-    similarity = (2 * x * y + c1) * (2 * covariance + c2) / ((x * x + y * y + c1) * (variance_x + variance_y + c2))
-    return similarity.mean(dim=(1, 2, 3))  # (B, 3, H-10, W-10) -> (B,)
+    return (2 * x * y + c1) * (2 * covariance + c2) / ((x * x + y * y + c1) * (variance_x + variance_y + c2))
 
 
 def _blur(planes: Tensor) -> Tensor:

@@ -1,5 +1,7 @@
-"""Memory does not grow with the length of what is scored, nor with that of a driver."""
+"""Memory does not grow with the length of what is scored, nor with that of a driver, and little with a frame's size."""
 
+import subprocess
+import sys
 import weakref
 from dataclasses import replace
 
@@ -49,6 +51,32 @@ def test_the_metrics_hold_a_few_frames_of_a_clip_at_a_time(tmp_path, monkeypatch
     rows = pd.DataFrame(clips._score(clip))
     assert len(rows.loc[rows["metric"] == "psnr", "frame"].unique()) == 60
     assert census.seen > 120 and census.most < 20
+
+
+PEAK = """
+import resource, sys
+from pathlib import Path
+from thedit.metrics import clips
+
+(clip,), _ = clips.find(Path(sys.argv[1]), Path(sys.argv[2]), None)
+clips._start("embedded", {})
+clips._score(clip)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_a_large_frame_takes_the_metrics_at_most_120_times_its_own_size(tmp_path):
+    peaks = {}
+    for height, width in ((180, 320), (1080, 1920)):
+        sides = [tmp_path / f"{width}" / side for side in ("pred", "target")]
+        for side, quality in zip(sides, (30, 90)):
+            side.mkdir(parents=True)
+            for number in range(3):
+                shown = Image.fromarray(video_files.with_face(40 + number)).resize((width, height))
+                shown.save(side / f"{number}.jpg", quality=quality)
+        made = subprocess.run([sys.executable, "-c", PEAK, *sides], check=True, capture_output=True, text=True)
+        peaks[width] = 1024 * int(made.stdout)
+    assert peaks[1920] - peaks[320] < 120 * (1080 * 1920 * 3)
 
 
 def test_reenactment_holds_a_stretch_of_the_driver_at_a_time(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from pytorch_fid.fid_score import calculate_frechet_distance
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from thedit import camera, metrics
-from thedit.metrics import classes, images
+from thedit.metrics import classes, images, perceptual, pixel
 
 
 def pictures(seed: int, count: int = 3, height: int = 40, width: int = 52) -> torch.Tensor:
@@ -33,6 +33,28 @@ def test_psnr_and_ssim_agree_with_scikit_image():
     options = {"channel_axis": 0, "data_range": 255, "gaussian_weights": True, "use_sample_covariance": False}
     for ours, theirs, value in zip(x.numpy(), y.numpy(), metrics.ssim(x, y)):
         assert float(value) == pytest.approx(structural_similarity(ours, theirs, sigma=1.5, **options), abs=1e-4)
+
+
+def test_what_is_worked_on_in_strips_scores_as_in_one_piece(monkeypatch):
+    x, y = pictures(0, height=75, width=640), pictures(1, height=75, width=640)
+    layers = [(x.double(), y.double()), (x.float()[..., ::3, ::3], y.float()[..., ::3, ::3])]
+    learned = [torch.tensor([0.2, 0.5, 0.1])] * 2
+    values = {}
+    for strip in (1 << 30, 1 << 12, 1):
+        for module in (pixel, perceptual):
+            monkeypatch.setattr(module, "STRIP", strip)
+        distances = [metrics.perceptual_distance(*zip(*layers), weights) for weights in (None, learned)]
+        values[strip] = torch.stack([metrics.ssim(x, y), *distances])
+    for strip in (1 << 12, 1):
+        torch.testing.assert_close(values[strip], values[1 << 30], rtol=1e-13, atol=0)
+
+
+def test_pyramids_of_other_layers_are_an_error():
+    layers = [torch.rand(1, 4, 8, 8), torch.rand(1, 8, 4, 4)]
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        metrics.perceptual_distance(layers, layers[:1])
+    with pytest.raises(ValueError, match="layer 1 must have one shape"):
+        metrics.perceptual_distance(layers, [layers[0], layers[1][..., :3]])
 
 
 def test_uint8_and_symmetric_float_pictures_score_alike():
