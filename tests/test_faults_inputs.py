@@ -7,10 +7,13 @@ import tracemalloc
 import zlib
 
 import pytest
+from PIL import Image
 
 from tests import video_files
 from tests.video_files import config
 from thedit.errors import UserError
+from thedit.media import stream
+from thedit.media.files import UnreadableError
 from thedit.metrics import folders
 from thedit.video.preprocess import preprocess
 
@@ -61,6 +64,23 @@ def test_bombs_and_pipes_beside_good_videos_are_rows(tmp_path):
     assert reasons["c.png"] == "has 50000 x 50000 pixels, more than 100,000,000; make it smaller"
     assert reasons["d.png"] == "has 30000 x 30000 pixels, more than 100,000,000; make it smaller"
     assert reasons["e.mp4"] == reasons["f.png"] == "is no regular file"
+
+
+def test_the_configuration_says_how_large_a_picture_may_be(tmp_path):
+    inputs = tmp_path / "in"
+    video_files.write(inputs / "small.mp4", video_files.moving(3))
+    video_files.write(inputs / "wide.mp4", video_files.moving(3, width=640))
+    Image.fromarray(video_files.with_face(width=640)).save(inputs / "wide.png")
+    (inputs / "sheet.csv").write_text("video\nsmall.mp4\nwide.mp4\nwide.png\n")
+    settings = config(tmp_path, spec="sheet: sheet.csv", max_pixels=320 * 256)
+    table = preprocess(settings, tmp_path / "out").set_index("video")
+    assert (table.loc[["small.mp4"], "status"] == "kept").all()
+    for name in ("wide.mp4", "wide.png"):
+        assert table.loc[name, "reason"] == "has 640 x 256 pixels, more than 81,920; make it smaller"
+    large = bomb(inputs / "large.png", 12_000)
+    assert len(stream.timeline([large], most=12_000**2).ticks) == 1
+    with pytest.raises(UnreadableError, match="more than 100,000,000"):
+        stream.timeline([large])
 
 
 @pytest.mark.parametrize("kind", ["bomb", "pipe"])

@@ -30,6 +30,7 @@ OTHER = {
     "min_face": 20,
     "min_sharpness": 0.5,
     "max_yaw": 60.0,
+    "max_pixels": 224 * 224,
     "frames_per_shard": 7,  # a clip that is longer than a shard is cut, and no clip of the truth
 }
 

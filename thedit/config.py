@@ -70,6 +70,9 @@ class Preprocess(Section):
     min_face: Positive = Field(48, description="smallest face in pixels of the source video")
     min_sharpness: NonNegative = Field(12.0, description="smallest variance of the Laplacian, face at 128 pixels")
     max_yaw: float = Field(75.0, gt=0, le=180, description="largest head yaw in degrees")
+    max_pixels: Positive = Field(
+        100_000_000, description="most pixels of a picture or frame; what has more is refused by its header"
+    )
     frames_per_shard: Positive = Field(1000, description="frames after which a new shard begins")
 
 

@@ -17,9 +17,10 @@ WIDE = (ColorPrimaries.BT2020, ColorPrimaries.SMPTE431, ColorPrimaries.SMPTE432)
 
 
 class Converter:
-    """Call it with the frames of one stream, whose pixels are ``aspect`` times as wide as they are high."""
+    """Call it with the frames of one stream: at most ``most`` pixels, each ``aspect`` times as wide as high."""
 
-    def __init__(self, aspect: Fraction | None):
+    def __init__(self, aspect: Fraction | None, most: int):
+        self._most = most
         self._aspect = aspect or Fraction(1)
         self._reformat = VideoReformatter().reformat  # one for all frames: each sets up tables and threads
         self._fields: tuple[tuple[int, int, str], av.filter.Graph] | None = None
@@ -31,7 +32,7 @@ class Converter:
         interlaced frame the upper field is shown. Raises `UnreadableError` for colours that cannot be converted.
         """
         width, height = self._square(frame.width, frame.height)
-        check_size(width, height)
+        check_size(width, height, self._most)
         scale = min(1.0, longest / max(width, height)) if longest else 1.0
         small = round(width * scale), max(1, round(height * scale))
         untagged = frame.colorspace == UNTAGGED and frame.height > HIGH_DEFINITION

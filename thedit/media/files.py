@@ -5,7 +5,7 @@ from pathlib import Path
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif", ".heic", ".heif"})
 VIDEOS = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".3gp"})
-MOST_PIXELS = 100_000_000  # of one picture or frame; larger ones are refused by what their header says
+MOST_PIXELS = 100_000_000  # of one picture or frame where nobody says otherwise, as in reenactment and in metrics
 
 
 class UnreadableError(Exception):
@@ -27,10 +27,10 @@ def check(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def check_size(width: int, height: int) -> None:
-    """`UnreadableError` for a picture of more than `MOST_PIXELS`."""
-    if width * height > MOST_PIXELS:
-        raise UnreadableError(f"has {width} x {height} pixels, more than {MOST_PIXELS:,}; make it smaller")
+def check_size(width: int, height: int, most: int) -> None:
+    """`UnreadableError` for a picture of more than ``most`` pixels, by what its header says."""
+    if width * height > most:
+        raise UnreadableError(f"has {width} x {height} pixels, more than {most:,}; make it smaller")
 
 
 def hidden(path: Path) -> bool:

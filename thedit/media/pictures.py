@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from thedit.media.files import PICTURES, UnreadableError, check, check_size
+from thedit.media.files import MOST_PIXELS, PICTURES, UnreadableError, check, check_size
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
 ANIMATED = ("PNG", "WEBP", "GIF", "AVIF")  # what else holds several pictures is no animation
@@ -32,13 +32,14 @@ def is_picture(path: Path) -> bool:
     )
 
 
-def read(path: Path) -> np.ndarray:
+def read(path: Path, most: int = MOST_PIXELS) -> np.ndarray:
     """Decode a file of one picture to uint8 RGB (H, W, 3).
 
     It is turned as its EXIF flag says, brought to sRGB from its colour profile, and laid over `BACKGROUND` where it is
-    transparent; 16 bits are rounded to 8. Raises `UnreadableError`, also for an animation.
+    transparent; 16 bits are rounded to 8. Raises `UnreadableError`, also for an animation and for more than ``most``
+    pixels.
     """
-    with _opened(path) as picture:
+    with _opened(path, most) as picture:
         count = _count(picture)
         if count > 1:
             raise UnreadableError(f"holds {count} pictures where one belongs")
@@ -47,27 +48,27 @@ def read(path: Path) -> np.ndarray:
 
 def transparent(path: Path) -> bool:
     """Whether some of a picture, or of an animation's first one, is transparent. Raises `UnreadableError`."""
-    with _opened(path) as picture:
+    with _opened(path, MOST_PIXELS) as picture:
         alpha = _alpha(picture)
         return alpha is not None and alpha.tobytes().count(255) < alpha.width * alpha.height
 
 
-def starts(path: Path) -> tuple[float, ...]:
+def starts(path: Path, most: int = MOST_PIXELS) -> tuple[float, ...]:
     """When each picture of a file is shown, in seconds from the first; one picture: 0. Raises `UnreadableError`."""
-    return _starts(path, check(path))
+    return _starts(path, check(path), most)
 
 
-def frames(path: Path) -> Iterator[np.ndarray]:
+def frames(path: Path, most: int = MOST_PIXELS) -> Iterator[np.ndarray]:
     """Every picture of an animation as by `read`."""
-    with _opened(path) as picture:
+    with _opened(path, most) as picture:
         for number in range(_count(picture)):
             picture.seek(number)
             yield _rgb(picture)
 
 
 @functools.lru_cache(maxsize=64)
-def _starts(path: Path, stamp: tuple[int, int]) -> tuple[float, ...]:
-    with _opened(path) as picture:
+def _starts(path: Path, stamp: tuple[int, int], most: int) -> tuple[float, ...]:
+    with _opened(path, most) as picture:
         times = [0.0]
         for number in range(_count(picture) - 1):
             picture.seek(number)
@@ -77,7 +78,7 @@ def _starts(path: Path, stamp: tuple[int, int]) -> tuple[float, ...]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: Path, most: int) -> Iterator[Image.Image]:
     """The file, its header read and its size allowed; whatever a damaged file does becomes an `UnreadableError`."""
     check(path)
     with open(path, "rb") as file:
@@ -86,7 +87,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise UnreadableError("is a HEIC picture, which cannot be read; save it as JPEG or PNG")
     try:
         with Image.open(path, formats=FORMATS) as picture:
-            check_size(*picture.size)
+            check_size(*picture.size, most)
             yield picture
     except UnidentifiedImageError as error:
         raise UnreadableError("is no picture that can be decoded") from error

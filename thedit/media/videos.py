@@ -12,7 +12,7 @@ import numpy as np
 from av.stream import Disposition
 
 from thedit.media.colours import Converter
-from thedit.media.files import UnreadableError, check, check_size
+from thedit.media.files import MOST_PIXELS, UnreadableError, check, check_size
 
 
 @dataclass(frozen=True)
@@ -48,24 +48,26 @@ class Timeline:
         return float((self.ticks[number] - self.ticks[0]) * self.tick)
 
 
-def timeline(path: Path) -> Timeline:
-    """Read when each frame is shown, without decoding. Raises `UnreadableError`."""
-    return _timeline(path, check(path))
+def timeline(path: Path, most: int = MOST_PIXELS) -> Timeline:
+    """Read when each frame is shown, without decoding. Raises `UnreadableError`, also for over ``most`` pixels."""
+    return _timeline(path, check(path), most)
 
 
-def frames(path: Path, wanted: range, longest: int | None, faults: dict[int, str]) -> Iterator[Picture]:
+def frames(
+    path: Path, wanted: range, longest: int | None, faults: dict[int, str], most: int = MOST_PIXELS
+) -> Iterator[Picture]:
     """Decode the frames ``wanted`` in order; those that cannot be had are left out, with the reason in ``faults``.
 
     Frames whose longer side exceeds ``longest`` are made smaller, so that it does not. Memory does not grow with the
-    video's length. Raises `UnreadableError`.
+    video's length. Raises `UnreadableError`, also for over ``most`` pixels.
     """
-    line = timeline(path)
+    line = timeline(path, most)
     done = 0
-    with _opened(path) as (container, stream):
+    with _opened(path, most) as (container, stream):
         stream.thread_type = "NONE"  # parallel by clip instead
         if line.seekable and wanted.start:
             container.seek(int(line.ticks[wanted.start]), stream=stream, backward=True)
-        convert, count = Converter(stream.sample_aspect_ratio), 0
+        convert, count = Converter(stream.sample_aspect_ratio, most), 0
         for frame in _decoded(container, stream):
             number = int(np.searchsorted(line.ticks, frame.pts)) if line.seekable and frame.pts is not None else count
             count += 1
@@ -82,8 +84,8 @@ def frames(path: Path, wanted: range, longest: int | None, faults: dict[int, str
 
 
 @functools.lru_cache(maxsize=4)
-def _timeline(path: Path, stamp: tuple[int, int]) -> Timeline:
-    with _opened(path) as (container, stream):
+def _timeline(path: Path, stamp: tuple[int, int], most: int) -> Timeline:
+    with _opened(path, most) as (container, stream):
         times, packets = [], 0
         try:
             for packet in container.demux(stream):
@@ -119,7 +121,7 @@ def _short(container: av.container.InputContainer, stream: av.VideoStream, packe
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+def _opened(path: Path, most: int) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
     """The container and its video; whatever a damaged file does becomes an `UnreadableError`."""
     check(path)
     try:
@@ -130,7 +132,7 @@ def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoS
                 raise UnreadableError(f"has no picture{', only sound' if sound else ' or is cut short'}")
             if streams[0].codec_context is None:
                 raise UnreadableError("is encoded in a way that is not known here")
-            check_size(streams[0].width, streams[0].height)
+            check_size(streams[0].width, streams[0].height, most)
             yield container, streams[0]
     except (av.error.FFmpegError, ValueError, ArithmeticError) as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -55,7 +55,7 @@ def check(config: Config, folder: Path) -> pd.DataFrame:
     if (inputs.root / "truth").is_dir():
         rows += _against_truth(store, inputs.root, config.data.heads.size)
     elif weights.there("mediapipe"):
-        rows += _against_mediapipe(store, inputs.sources)
+        rows += _against_mediapipe(store, inputs.sources, config.data.preprocess.max_pixels)
     rows += _loader_speed(store)
     table = pd.DataFrame([asdict(row) for row in rows])
     with atomic(folder / "preprocess_check.parquet") as sibling:
@@ -122,8 +122,8 @@ def _jitter(store: FrameStore, fitted: Tensor, true: Tensor) -> tuple[Tensor, Te
     return fitted_turn, torch.tensor(following) & (true_turn < STILL)
 
 
-def _against_mediapipe(store: FrameStore, sources: list[Source]) -> list[Measurement]:
-    """Fitted rotations against MediaPipe's head transform, in every tenth kept frame."""
+def _against_mediapipe(store: FrameStore, sources: list[Source], most: int) -> list[Measurement]:
+    """Fitted rotations against MediaPipe's head transform, in every tenth kept frame; ``most`` pixels a frame."""
     from thedit.faces.mediapipe import Mesh
     from thedit.faces.mediapipe_pose import head_rotation
 
@@ -135,7 +135,7 @@ def _against_mediapipe(store: FrameStore, sources: list[Source]) -> list[Measure
         by_frame = {frame: row for frame, row in zip(rows["frame"], rows.index) if frame % EVERY == 0}
         if not by_frame:
             continue
-        for picture in decode.read(source, range(min(by_frame), max(by_frame) + 1)):
+        for picture in decode.read(source, range(min(by_frame), max(by_frame) + 1), most=most):
             if picture.number not in by_frame:
                 continue
             row = by_frame[picture.number]

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from thedit.media import stream
+from thedit.media.files import MOST_PIXELS
 from thedit.media.videos import Picture, Timeline
 from thedit.video.spec import Source
 
 
-def timeline(source: Source) -> Timeline:
-    """Read when each frame of ``source`` is shown. Raises `thedit.media.files.UnreadableError`."""
-    return stream.timeline(source.paths)
+def timeline(source: Source, most: int = MOST_PIXELS) -> Timeline:
+    """As `thedit.media.stream.timeline`."""
+    return stream.timeline(source.paths, most)
 
 
 def numbers(source: Source, line: Timeline) -> range:
@@ -24,7 +25,11 @@ def numbers(source: Source, line: Timeline) -> range:
 
 
 def read(
-    source: Source, wanted: range, longest: int | None = None, faults: dict[int, str] | None = None
+    source: Source,
+    wanted: range,
+    longest: int | None = None,
+    faults: dict[int, str] | None = None,
+    most: int = MOST_PIXELS,
 ) -> Iterator[Picture]:
     """As `thedit.media.stream.read`."""
-    return stream.read(source.paths, wanted, longest, faults)
+    return stream.read(source.paths, wanted, longest, faults, most)

@@ -64,7 +64,7 @@ def _preprocess(config: Config, out: Path, jobs: int) -> pd.DataFrame:
     inputs = collect(spec, config.data.name)
     for line in inputs.missing:
         tqdm.write(f"{spec.title}: {line}")
-    shards, failures = plan(inputs, settings.frames_per_shard)
+    shards, failures = plan(inputs, settings)
     described = {
         "config_hash": digest(settings),
         "code_version": provenance.code_version(),
@@ -93,18 +93,18 @@ def _preprocess(config: Config, out: Path, jobs: int) -> pd.DataFrame:
     return table.to_pandas()
 
 
-def plan(inputs: Inputs, frames_per_shard: int) -> tuple[list[list[Segment]], list[Row]]:
-    """Divide all frames into shards, each a list of segments of together about ``frames_per_shard`` frames.
+def plan(inputs: Inputs, settings: Preprocess) -> tuple[list[list[Segment]], list[Row]]:
+    """Divide all frames into shards, each a list of segments, of together about as many frames as ``settings`` say.
 
     Inputs that cannot be opened become QA rows, but for those whose number of frames is known: `UserError` names the
     first of these that has another one.
     """
     shards: list[list[Segment]] = []
     failures = [Row(problem.name, "", "", "", None, "failed", problem.reason) for problem in inputs.problems]
-    room = 0
+    room, longest = 0, settings.frames_per_shard
     for source in inputs.sources:
         try:
-            line = decode.timeline(source)
+            line = decode.timeline(source, settings.max_pixels)
             wanted = decode.numbers(source, line)
         except UnreadableError as error:
             if source.frames:
@@ -117,12 +117,12 @@ def plan(inputs: Inputs, frames_per_shard: int) -> tuple[list[list[Segment]], li
             failures.append(failure(source, "no frames between its start and end"))
         elif line.short:
             failures.append(failure(source, line.short))
-        for first in range(wanted.start, wanted.stop, frames_per_shard):
-            stop = min(first + frames_per_shard, wanted.stop)
+        for first in range(wanted.start, wanted.stop, longest):
+            stop = min(first + longest, wanted.stop)
             if not shards or room < stop - first:
                 shards.append([])
-                room = frames_per_shard
-            shards[-1].append(Segment(source, first, stop, whole=len(wanted) <= frames_per_shard))
+                room = longest
+            shards[-1].append(Segment(source, first, stop, whole=len(wanted) <= longest))
             room -= stop - first
     return shards, failures
 

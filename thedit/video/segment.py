@@ -181,7 +181,7 @@ def _observe(
     if kept := progress.load("seen", _Seen):
         first, cuts, times, sizes, faults = kept.first, kept.cuts, kept.times, kept.sizes, kept.faults
         tracker.state, shots.state = kept.tracker, kept.shots
-    for picture in decode.read(segment.source, range(first, segment.stop), ANALYSED, faults):
+    for picture in decode.read(segment.source, range(first, segment.stop), ANALYSED, faults, settings.max_pixels):
         if picture.number - first >= progress.every:
             first = picture.number
             progress.save("seen", _Seen(first, tracker.state, shots.state, cuts, times, sizes, faults))
@@ -269,7 +269,7 @@ def _cut_out(
     while kept := progress.load(f"pictures{first}", _Pictures):
         first, embeddings = kept.following, kept.embeddings
         frames |= kept.frames
-    for picture in decode.read(segment.source, range(first, max(by_number) + 1)):
+    for picture in decode.read(segment.source, range(first, max(by_number) + 1), most=settings.max_pixels):
         if picture.number - first >= progress.every:
             some = {index: frame for index, frame in frames.items() if frame.frame >= first}
             progress.save(f"pictures{first}", _Pictures(picture.number, some, embeddings))
