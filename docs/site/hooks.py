@@ -41,7 +41,7 @@ def on_page_markdown(markdown, page, config, files):
 def rooms():
     """Public modules by room, as dotted names."""
     found: dict[str, list[str]] = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in sorted([*PACKAGE.rglob("*.py"), *(PACKAGE / "metrics").rglob("*.py")]):  # metrics: a link, not followed
         parts = path.relative_to(ROOT).with_suffix("").parts
         if any(part.startswith("_") and part != "__init__" for part in parts) or "cli" in parts:
             continue
