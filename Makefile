@@ -40,7 +40,7 @@ types: $(VENV)/.installed
 	$(BIN)/mypy
 
 docs: $(VENV)/.installed  ## the documentation as a site: build/site/index.html
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 generated: $(VENV)/.installed  ## files that follow from others: schema, default configuration, environment.yml
 	$(BIN)/thedit config schema > workflow/schemas/config.schema.json
