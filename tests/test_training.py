@@ -37,7 +37,7 @@ IMAGES = 40
 
 
 def settings(**changes):
-    values = {"images": IMAGES, "batch": 4, "checkpoint_every": 8, "preview_every": 24, "ema_halflife": 8}
+    values = {"images": IMAGES, "batch": 4, "checkpoint_every": 8, "preview_every": 24, "ema_halflife": 8, "decay": 0.9}
     return Config(train=Train(**{**values, **changes}))
 
 
@@ -85,13 +85,33 @@ def test_killed_training_ends_in_the_same_weights(shards, undisturbed, tmp_path)
     pd.testing.assert_frame_equal(first, second)
 
 
-def test_longer_training_goes_on_from_the_checkpoint(shards, undisturbed, tmp_path):
-    train(settings(images=20), "planedict", shards, tmp_path)
-    path = next(tmp_path.glob("checkpoints/*.pt"))
+def test_longer_training_goes_on_from_the_checkpoint(shards, tmp_path):
+    train(settings(images=20, decay=0), "planedict", shards, tmp_path / "longer")
+    path = next(tmp_path.glob("longer/checkpoints/*.pt"))
     assert torch.load(path, weights_only=True)["step"] == 5
-    train(settings(), "planedict", shards, tmp_path)
-    assert list(tmp_path.glob("checkpoints/*.pt")) == [path]
-    assert_equal(weights(tmp_path), weights(undisturbed))
+    for folder in ("longer", "at once"):
+        train(settings(images=28, decay=0), "planedict", shards, tmp_path / folder)
+    assert list(tmp_path.glob("longer/checkpoints/*.pt")) == [path]
+    assert_equal(weights(tmp_path / "longer"), weights(tmp_path / "at once"))
+
+
+def step_sizes(shards, folder, monkeypatch, **changes):
+    made, step = [], torch.optim.Adam.step
+    monkeypatch.setattr(
+        torch.optim.Adam, "step", lambda self, *rest: made.append(self.param_groups[0]["lr"]) or step(self, *rest)
+    )
+    train(settings(learning_rate=1.0, **changes), "lia", shards, folder)
+    return made
+
+
+def test_step_size_falls_to_zero_over_the_last_share_of_the_pairs(shards, tmp_path, monkeypatch):
+    assert step_sizes(shards, tmp_path, monkeypatch, images=20, decay=0.4) == pytest.approx([1, 1, 1, 1, 0.5])
+
+
+def test_step_size_falls_to_zero_over_the_last_share_of_the_hours(shards, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "FLUSH_EVERY", 1)
+    monkeypatch.setattr(loop.Trainer, "_spent", lambda self, began: self.step / 5)
+    assert step_sizes(shards, tmp_path, monkeypatch, hours=1, decay=0.4) == pytest.approx([1, 1, 1, 1, 0.5])
 
 
 def test_training_ends_with_its_hours_and_goes_on_with_more(shards, tmp_path, monkeypatch):

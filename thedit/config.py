@@ -97,6 +97,9 @@ class Train(Section):
     accumulation_steps: Positive = Field(1, description="parts that a batch is computed in, to save memory")
     augment: bool = Field(True, description="random colours, mirroring and crops, the same for both of a pair")
     learning_rate: float = Field(3e-3, gt=0, description="Adam's step size")
+    decay: float = Field(
+        0.0, ge=0, le=1, description="last share of the training over which the step size falls linearly to 0; 0: none"
+    )
     ema_halflife: Positive = Field(1000, description="half-life of the weights' moving average, in images")
     checkpoint_every: Positive = Field(1000, description="images between checkpoints")
     preview_every: Positive = Field(2000, description="images between preview pictures")

@@ -28,13 +28,13 @@ class Group:
         """Whether this is the process that writes files."""
         return self.rank == 0
 
-    def agreed(self, said: bool) -> bool:
+    def agreed(self, said: float) -> float:
         """What the first process said, in all of them."""
         if self.size == 1:
             return said
-        word = torch.tensor([said], dtype=torch.uint8, device=self.device)
+        word = torch.tensor([said], dtype=torch.float64, device=self.device)
         distributed.broadcast(word, 0)
-        return bool(word.item())
+        return word.item()
 
 
 def launch(arguments: list[str], count: int) -> NoReturn:

@@ -98,6 +98,7 @@ class Trainer:
         self.optimiser = torch.optim.Adam(parameters, self.options.learning_rate, BETAS, fused=True)
         self.capture = Capture(self._differentiate) if processes.device.type == "cuda" else None
         self.step, self.seconds = 0, 0.0
+        self.spent = 0.0  # share of the device hours
         self.rows: list[dict[str, float]] = []
         if resume != "restart":
             self._resume(anyway=resume == "anyway")
@@ -107,6 +108,13 @@ class Trainer:
         """Pairs seen."""
         return self.step * self.options.batch
 
+    @property
+    def rate(self) -> float:
+        """The next step's size: falls to zero over the last share of the pairs, or of the hours if those end first."""
+        o = self.options
+        left = 1 - max(self.images / o.images, self.spent)
+        return o.learning_rate * (min(left / o.decay, 1.0) if o.decay else 1.0)
+
     def run(self) -> None:
         """Train to the end, then write the weights."""
         o, first = self.options, self.processes.first
@@ -115,9 +123,12 @@ class Trainer:
         log = Log(self.folder, self.rows) if first else None
         bar = tqdm(total=o.images, initial=self.images, desc=f"train {self.spec.name}", unit="image", disable=not first)
         began = time.perf_counter() - self.seconds
+        self.spent = self._spent(began) if self.step else 0.0
         with warned() as ending:
-            while self.images < o.images and not self._spent(began):
+            while self.images < o.images and self.spent < 1:
                 losses = self.make_step(next(loader).to(self.processes.device))
+                if self.step % FLUSH_EVERY == 0:
+                    self.spent = self._spent(began)
                 bar.update(o.batch)
                 if log is None:  # told to end, it waits: the first process keeps the state, and all end with that one
                     continue
@@ -150,6 +161,8 @@ class Trainer:
             losses = self._differentiate(batch)
         if self.processes.size > 1:
             self.gradients.add_up()
+        for options in self.optimiser.param_groups:
+            options["lr"] = self.rate
         self.optimiser.step()
         self.step += 1
         self._move_average()
@@ -245,12 +258,12 @@ class Trainer:
     def _seed(self) -> int:
         return (self.config.seed << 40) + (self.step << 10) + self.processes.rank
 
-    def _spent(self, began: float) -> bool:
-        """Whether the device hours are over, looked at every `FLUSH_EVERY` steps; the first process's clock counts."""
+    def _spent(self, began: float) -> float:
+        """Share of the device hours that is spent, by the first process's clock; 0 where none are set."""
         hours = self.options.hours
-        if hours is None or not self.step or self.step % FLUSH_EVERY:
-            return False
-        return self.processes.agreed((time.perf_counter() - began) * self.processes.size >= 3600 * hours)
+        if hours is None:
+            return 0.0
+        return self.processes.agreed((time.perf_counter() - began) * self.processes.size / (3600 * hours))
 
     def _due(self, every: int) -> bool:
         """Whether this step crossed a multiple of ``every`` images."""

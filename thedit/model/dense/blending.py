@@ -85,9 +85,9 @@ class Blending(nn.Module):
             self.weigh = Conv(o.super_widths[1], 1, 3, active=False)
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, drawing: Drawing, source: Source, style: Tensor) -> Blended:
-        """A drawing of side n, its source and style (B, S) -> the picture."""
-        low = resize(drawing.features, self.options.neural_size)
+    def forward(self, features: Tensor, drawing: Drawing, source: Source, style: Tensor) -> Blended:
+        """Features (B, F, n, n) of head and background, the drawing, its source and style (B, S) -> the picture."""
+        low = resize(features, self.options.neural_size)
         low, picture = low.contiguous(memory_format=torch.channels_last), 2 * low[:, :3] - 1
         side = source.background.shape[-1]
         if not self.options.warp:

@@ -78,8 +78,7 @@ class DenseNetwork(PlaneNetwork):
         drawing = self.renderer(planes, source, cameras, neural_size or self.options.neural_size, jitter)
         behind = self._behind(source, len(planes) // len(cameras), drawing.features.shape[-1])
         features = drawing.features + (1 - drawing.opacity) * behind
-        drawing = drawing._replace(features=features)
-        full, drawn, gate = self.blending(drawing, source, style)
+        full, drawn, gate = self.blending(features, drawing, source, style)
         return View(full, 2 * features[:, :3] - 1, drawn, gate, drawing)
 
     def _behind(self, source: Source, count: int, size: int) -> Tensor:
