@@ -26,7 +26,7 @@ e2e: $(VENV)/.installed  ## one small run from end to end, with its own checks
 	$(BIN)/pytest -m e2e --capture=no
 
 slurm: $(VENV)/.installed  ## the same on a Slurm of one node, which it starts; needs slurmctld, slurmd, munge
-	$(BIN)/pytest -m slurm --capture=no
+	$(BIN)/pytest -m slurm --capture=no -rs
 
 lint: style types  ## style, types, workflow
 

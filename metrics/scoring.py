@@ -1,6 +1,6 @@
 """Scoring one method on one protocol of a run: from its predictions to tidy rows."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -9,12 +9,14 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from thedit.config import digest
 from thedit.errors import UserError
 from thedit.files import sha256
 from thedit.metrics import images, tables
 from thedit.metrics.measure import Measurer, pixel_sha256
 from thedit.metrics.pair import Pair
 from thedit.metrics.score import score_pair
+from thedit.parts import WHOLE, Part
 from thedit.shards.batch import PARTS
 from thedit.spacing import evenly
 
@@ -54,13 +56,16 @@ def score(
     measurer: Measurer,
     truth: Truth | None,
     labels: dict[str, str],
+    kept: Path | None = None,
+    part: Part = WHOLE,
 ) -> pd.DataFrame:
     """Score rows (schema `thedit.metrics.tables.SCORES`) of every frame of the protocol ``pairs``.
 
     ``predictions`` is the folder of the method's frames. ``truth`` renders the true pictures and masks of a pair's
     rows; None for data without truth, of which no target is ``truth``. ``labels`` are the columns method,
-    method_version, dataset and protocol. Raises `UserError` when the predictions do not belong to the protocol, or a
-    picture is missing or not the one that was written.
+    method_version, dataset and protocol. Each pair's rows are kept in the folder ``kept``, which must be another one
+    when frames, networks or truth are others; a part scores some of the pairs. Raises `UserError` when the predictions
+    do not belong to the protocol, or a picture is missing or not the one that was written.
     """
     made = tables.read(predictions / "predictions.parquet", tables.PREDICTIONS)
     both = pairs.merge(made[["pair", "frame", "status", "reason", "sha256"]], on=["pair", "frame"], how="outer")
@@ -68,13 +73,36 @@ def score(
         raise UserError(f"{predictions}: its frames are not those of the protocol; run 'thedit predict' again.")
     both = both[both["status"] != NOT_APPLICABLE]
     both = both.astype({"source_row": int, "driver_row": int}).sort_values(["pair", "frame"])
-    bar = tqdm(total=len(both), desc=f"score {labels['method']} {labels['protocol']}", unit="frame")
-    found: list[dict[str, Any]] = []
-    for name, group in both.groupby("pair", sort=True):
-        found += _pair_rows(group, predictions / str(name), frames, measurer, truth, labels)
+    share = part.of(list(both.groupby("pair", sort=True)))
+    total = sum(len(group) for _, group in share)
+    bar = tqdm(total=total, desc=f"score {labels['method']} {labels['protocol']}", unit="frame")
+    found = [_table([])]
+    for name, group in share:
+        folder = predictions / str(name)
+        for row in group[group["status"] == "ok"].itertuples():
+            _check(folder / f"{row.frame:04d}.png", row.sha256)
+        path = kept / f"{digest([labels, group.to_json(double_precision=15)])}.parquet" if kept else None
+        if (rows := _load(path)) is None:
+            rows = _table(_pair_rows(group, folder, frames, measurer, truth, labels))
+            if path is not None:
+                tables.write(rows, tables.SCORES, path)
+        found.append(rows)
         bar.update(len(group))
     bar.close()
-    return pd.DataFrame(found, columns=list(tables.SCORES.columns))
+    return pd.concat(found, ignore_index=True)
+
+
+def _table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=list(tables.SCORES.columns))
+    return tables.check(table, tables.SCORES, "scores")
+
+
+def _load(path: Path | None) -> pd.DataFrame | None:
+    """The rows of a pair as they were kept; None if they were not, or are damaged."""
+    try:
+        return tables.read(path, tables.SCORES) if path is not None and path.is_file() else None
+    except UserError:
+        return None
 
 
 def _pair_rows(
@@ -87,8 +115,7 @@ def _pair_rows(
 ) -> Iterator[dict[str, Any]]:
     """The rows of one pair."""
     predictions = [
-        _prediction(folder / f"{row.frame:04d}.png", row.sha256) if row.status == "ok" else None
-        for row in group.itertuples()
+        images.read(folder / f"{row.frame:04d}.png") if row.status == "ok" else None for row in group.itertuples()
     ]
     reasons = [f"{row.status}: {row.reason}" if row.status != "ok" else "" for row in group.itertuples()]
     pair = pair_of(group, predictions, reasons, frames, truth)
@@ -162,10 +189,10 @@ def rows(
         }
 
 
-def _prediction(path: Path, digest: str) -> np.ndarray:
-    if sha256(path) != digest:
+def _check(path: Path, written: str) -> None:
+    """Raise `UserError` unless a picture is the one that was written."""
+    if sha256(path) != written:
         raise UserError(f"{path}: is not the picture that was written; run 'thedit predict' again.")
-    return images.read(path)
 
 
 def person_rows(frames: Frames, person: str) -> list[int]:

@@ -71,6 +71,12 @@ CONF
 }
 
 stop() {
+  export SLURM_CONF=$folder/slurm.conf
+  timeout 10 scancel --quiet --user="$(id -un)" || true
+  for _ in $(seq 40); do # a step that outlives the controller keeps its daemon
+    [ -n "$(timeout 10 squeue --noheader || true)" ] || break
+    sleep 0.5
+  done
   for daemon in slurmd slurmctld munged; do
     [ -f "$folder/$daemon.pid" ] && kill "$(cat "$folder/$daemon.pid")" || true
   done

@@ -6,7 +6,7 @@ from tests import video_files
 from thedit import config
 from thedit.errors import UserError
 from thedit.heads import dataset
-from thedit.video.preprocess import plan
+from thedit.video.plan import divide
 from thedit.video.sheet import read
 from thedit.video.spec import Spec, collect
 
@@ -29,7 +29,7 @@ def folder(tmp_path):
 
 def test_the_sheet_says_how_many_frames_each_video_has(folder):
     assert [row.frames for row in read(folder / "sheet.csv")] == [5, 5]
-    shards, failures = plan(inputs(folder), config.Preprocess())
+    shards, failures = divide(inputs(folder), config.Preprocess())
     assert sum(segment.stop - segment.first for shard in shards for segment in shard) == 10 and not failures
 
 
@@ -44,7 +44,7 @@ def test_an_incomplete_video_ends_preprocessing(folder, damage):
         case _:
             path.write_bytes(path.read_bytes()[: 2000 * (damage == "cut")])
     with pytest.raises(UserError, match=r"train-0000/00\.mp4: .+; make or copy it again \('thedit heads render'"):
-        plan(inputs(folder), config.Preprocess())
+        divide(inputs(folder), config.Preprocess())
 
 
 def test_a_sheet_with_another_word_for_a_number_is_refused(tmp_path):

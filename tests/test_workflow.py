@@ -25,6 +25,7 @@ while [ $# -gt 0 ]; do
   case "$1" in
     --out) out=$2; shift ;; --method) method=$2; shift ;; --protocol) protocol=$2; shift ;;
     --config) run=results/test; shift ;; --jobs|--processes) shift ;; --keep-going) ;;
+    --part) echo "$stage $method $protocol $2" >> parts.txt; exit ;; --plan) echo made > $out/preprocess.plan; exit ;;
     *) stage="$stage $1" ;;
   esac
   shift
@@ -166,6 +167,43 @@ def test_one_module_reruns_what_depends_on_it(project, module, expected):
     with open(project / module, "a") as file:
         file.write("\nCHANGED = True\n")
     assert reruns(project) == expected
+
+
+def test_sharing_the_work_reruns_nothing(project):
+    settings(project, part_minutes=1.6)
+    assert reruns(project) == {}
+
+
+@pytest.mark.parametrize(
+    ("minutes", "shared"),
+    [
+        (100, {}),
+        (1.6, {"preprocess_plan": 1, "preprocess_part": 2, "score_part": 8}),
+        (
+            0.4,
+            {"heads_render_part": 4, "preprocess_plan": 1, "preprocess_part": 2, "predict_part": 16, "score_part": 24},
+        ),
+    ],
+)
+def test_jobs_take_about_the_minutes_that_are_wanted(project, minutes, shared):
+    settings(project, part_minutes=minutes, data={"heads": {"seed": 1}})
+    assert reruns(project) == {"heads_render": 1, **DATA, **shared}
+
+
+def test_a_stage_comes_after_its_parts_and_leaves_nothing_of_them(finished, tmp_path):
+    folder = tmp_path / "project"
+    shutil.copytree(finished, folder, symlinks=True)
+    settings(folder, part_minutes=0.4, data={"heads": {"seed": 1}})
+    result = snakemake(folder)
+    assert result.returncode == 0, result.stdout + result.stderr
+    done = [" ".join(line.split()) for line in (folder / "parts.txt").read_text().splitlines()]
+    assert sorted(done)[:5] == [
+        *(f"heads render {number}-of-4" for number in range(1, 5)),
+        "predict copy-source cross 1-of-4",
+    ]
+    assert len(done) == len(set(done)) == 4 + 2 + 16 + 24
+    assert not [path for path in folder.rglob(".parts/**/*") if path.is_file()] and not list(folder.rglob("*.plan"))
+    assert reruns(folder) == {}
 
 
 def test_a_comment_and_a_docstring_rerun_nothing(project):

@@ -144,6 +144,12 @@ class Config(Section):
     train: Train = Train()
     evaluation: Evaluation = Evaluation()
     metrics: Metrics = Metrics()
+    part_minutes: float | None = Field(
+        None,
+        gt=0,
+        exclude=True,  # from every digest: no result depends on it
+        description="rendering, preprocessing, prediction and scoring are shared by jobs of about so long; null: not",
+    )
 
 
 def load(path: str | Path) -> Config:

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import os
 import re
+import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,7 +29,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     `UserError`.
     """
     path = Path(path)
-    sibling = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    # Not the process's number: in containers many processes of one file system have the same.
+    sibling = path.with_name(f".{path.stem}.{secrets.randbelow(10**7)}.tmp{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield sibling

@@ -12,6 +12,9 @@ from thedit.errors import sentence
 from thedit.processes import follow
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+PartOption = Annotated[
+    str, typer.Option("--part", metavar="K-of-N", help="do this part of the work, and leave the rest to other jobs")
+]
 
 
 def _say_version(wanted: bool) -> None:

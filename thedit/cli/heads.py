@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from thedit.cli import PartOption
+
 ASSETS = Path("data/assets/heads.safetensors")
 
 
@@ -30,6 +32,7 @@ def register(app: typer.Typer) -> None:
         split: Annotated[
             Literal["train", "test"] | None, typer.Option(help="only the people of one split; by default all")
         ] = None,
+        part: PartOption = "1-of-1",
     ) -> None:
         """Render videos with their truth and a sample sheet; finished clips are kept.
 
@@ -39,8 +42,9 @@ def register(app: typer.Typer) -> None:
         from thedit.config import load
         from thedit.heads.dataset import SPLITS
         from thedit.heads.render import render
+        from thedit.parts import parse
 
-        render(load(config).data.heads, out, assets, jobs, (split,) if split else SPLITS)
+        render(load(config).data.heads, out, assets, jobs, (split,) if split else SPLITS, parse(part))
 
     @heads.command("check")
     def check_faces(

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from thedit.cli import PartOption
+
 ConfigFile = Annotated[Path, typer.Option("--config", help="configuration of the run")]
 ProtocolName = Annotated[str, typer.Option(help="name of a file in config/protocols/")]
 
@@ -29,13 +31,15 @@ def predict(
     method: Annotated[str, typer.Option(help="name of the method's spec")],
     protocol: ProtocolName,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="status 0 even if frames failed")] = False,
+    part: PartOption = "1-of-1",
 ) -> None:
     """Make every frame of a protocol: results/RUN/predictions/METHOD/PROTOCOL/; status 3 if frames failed."""
     from thedit.config import load
     from thedit.evaluation.stage import make
     from thedit.locks import reading
+    from thedit.parts import parse
 
-    table = make(reading(load(config)), method, protocol)
+    table = make(reading(load(config)), method, protocol, parse(part))
     counts = ", ".join(f"{count} {status}" for status, count in table["status"].value_counts().items())
     typer.echo(f"{method} {protocol}: {counts}")
     if failed := sorted(set(table.loc[table["status"] == "failed", "reason"])):

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from thedit.cli import PartOption
+
 ConfigFile = Annotated[Path, typer.Option("--config", help="configuration of the run")]
 
 
@@ -18,6 +20,7 @@ def score(
     config: ConfigFile,
     method: Annotated[str, typer.Option(help="name of the method's spec")],
     protocol: Annotated[str, typer.Option(help="name of a file in config/protocols/")],
+    part: PartOption = "1-of-1",
 ) -> None:
     """Score a method's frames: results/RUN/scores/METHOD-PROTOCOL.parquet."""
     from thedit import layout
@@ -25,13 +28,14 @@ def score(
     from thedit.evaluation.score import score
     from thedit.locks import reading
     from thedit.metrics.tables import FEATURES
+    from thedit.parts import parse
 
-    settings = reading(load(config))
-    rows = score(settings, method, protocol)
+    settings, share = reading(load(config)), parse(part)
+    rows = score(settings, method, protocol, share)
     values = rows[rows["metric"] != FEATURES]
     failures = values[~values["valid"].astype(bool)]  # not a mask of its own accord where there are no rows
     frames, failed = (len(some[["pair", "frame"]].drop_duplicates()) for some in (values, failures))
-    path = layout.scores(settings, method, protocol)
+    path = layout.scores(settings, method, protocol) if share.whole else f"{method} {protocol} {share}"
     typer.echo(f"{path}: {frames} frames, {failed} of them with a value that could not be measured")
 
 

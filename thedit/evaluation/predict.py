@@ -19,27 +19,40 @@ from thedit.evaluation import preview
 from thedit.files import atomic, sha256
 from thedit.methods.base import Method
 from thedit.methods.external import External
+from thedit.parts import WHOLE, Part
 from thedit.pixels import to_uint8
 from thedit.shards.store import FrameStore
 
 COLUMNS = ["method", "protocol", "pair", "frame", "status", "reason", "seconds", "sha256"]
 
 
-def predict(name: str, method: Method, store: FrameStore, pairs: pd.DataFrame, folder: Path, run: str) -> pd.DataFrame:
+def predict(
+    name: str,
+    method: Method,
+    store: FrameStore,
+    pairs: pd.DataFrame,
+    folder: Path,
+    run: str,
+    part: Part = WHOLE,
+) -> pd.DataFrame:
     """Make the frames of ``pairs``; returns what ``folder/predictions.parquet`` then holds, one row per frame.
 
     Frames lie at ``folder/<pair>/<frame:04d>.png`` (uint8 RGB), previews at ``folder/previews/<pair>.mp4``.
     ``status`` is ``ok``; ``failed`` with a reason for a frame that cannot be used; or ``not applicable`` where the
     camera leaves the driver's place and the method cannot follow. ``seconds`` is the time to drive one frame. Pairs
-    that an interrupted call with the same digest ``run`` has finished are kept.
+    that an earlier call with the same digest ``run`` has finished are kept. A part makes the frames of some of the
+    pairs, and no table.
     """
-    _remove_others(folder, [*pairs["pair"], "previews"])
+    if part.whole:
+        _remove_others(folder, [*pairs["pair"], "previews"])
     if moves_camera(pairs, store) and not method.camera_control:
         table = pairs.assign(status="not applicable", reason="no camera control", seconds=np.nan, sha256="")
     else:
-        bar = tqdm(total=len(pairs), desc=f"{name} {pairs['protocol'].iloc[0]}", unit="frame")
+        share = part.of(list(pairs.groupby("pair", sort=False)))
+        total = sum(len(rows) for _, rows in share)
+        bar = tqdm(total=total, desc=f"{name} {pairs['protocol'].iloc[0]}", unit="frame")
         tables = []
-        for pair, rows in pairs.groupby("pair", sort=False):
+        for pair, rows in share:
             made = _finished(folder / str(pair), run)
             if made is None:
                 made = _make(method, store, rows, folder / str(pair))
@@ -48,10 +61,11 @@ def predict(name: str, method: Method, store: FrameStore, pairs: pd.DataFrame, f
             tables.append(rows.assign(**pd.DataFrame(made, index=rows.index)))
             bar.update(len(rows))
         bar.close()
-        table = pd.concat(tables)
+        table = pd.concat(tables) if tables else pairs[:0].assign(status="", reason="", seconds=np.nan, sha256="")
     table = table.assign(method=name)[COLUMNS].reset_index(drop=True)
-    with atomic(folder / "predictions.parquet") as sibling:
-        table.to_parquet(sibling, index=False)
+    if part.whole:
+        with atomic(folder / "predictions.parquet") as sibling:
+            table.to_parquet(sibling, index=False)
     return table
 
 

@@ -9,31 +9,44 @@ from thedit.config import Config, digest
 from thedit.evaluation import annyheads, faults, protocols
 from thedit.evaluation.legible import legible
 from thedit.evaluation.pairs import make
+from thedit.files import sha256
+from thedit.heads import assets
 from thedit.methods import trained
 from thedit.metrics import scoring, tables, validity
 from thedit.metrics.measure import Measurer
 from thedit.metrics.suite import load
+from thedit.parts import WHOLE, Part
 from thedit.shards.store import FrameStore
 
 
-def score(config: Config, method: str, protocol: str) -> pd.DataFrame:
-    """Score the frames of ``method`` and write `layout.scores`; returns its rows, schema `tables.SCORES`."""
+def score(config: Config, method: str, protocol: str, part: Part = WHOLE) -> pd.DataFrame:
+    """Score the frames of ``method`` and write `layout.scores`; returns its rows, schema `tables.SCORES`.
+
+    A part scores some of the pairs, and writes no table.
+    """
     weights = layout.weights(config, method)
     version = trained.digest(weights)[:12] if weights.is_file() else provenance.code_version()
-    rows = measure(config, method, version, protocol, layout.predictions(config, method, protocol))
-    tables.write(rows, tables.SCORES, layout.scores(config, method, protocol))
+    rows = measure(config, method, version, protocol, layout.predictions(config, method, protocol), part)
+    if part.whole:
+        tables.write(rows, tables.SCORES, layout.scores(config, method, protocol))
     return rows
 
 
-def measure(config: Config, method: str, version: str, protocol: str, predictions: Path) -> pd.DataFrame:
-    """Score rows (schema `tables.SCORES`) of the frames of a protocol in the folder ``predictions``."""
+def measure(
+    config: Config, method: str, version: str, protocol: str, predictions: Path, part: Part = WHOLE
+) -> pd.DataFrame:
+    """Score rows (schema `tables.SCORES`) of the frames of a protocol, or a part of them, in ``predictions``."""
     pairs = tables.read(layout.pairs(config, protocol), tables.PAIRS)
     store, data = FrameStore(layout.shards(config)), layout.data(config)
-    truth = None
+    truth, true = None, []
     if (data / "truth").is_dir():  # only AnnyHeads has true pictures that nobody recorded
+        true = [sha256(data / "heads.json"), sha256(assets.PATH)]
         truth = annyheads.TruePictures(data, store, store.size, layout.measured(config) / "truth")
     labels = {"method": method, "method_version": version, "dataset": config.data.name, "protocol": protocol}
-    return scoring.score(pairs, predictions, store, measurer(config), truth, labels)
+    networks = measurer(config)
+    code = provenance.code_hash(__name__, *networks.suite.modules)
+    kept = layout.measured(config) / "pairs" / digest([store.digest, networks.suite.digest, true, code])
+    return scoring.score(pairs, predictions, store, networks, truth, labels, kept, part)
 
 
 def validate(config: Config) -> pd.DataFrame:

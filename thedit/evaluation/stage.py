@@ -10,11 +10,12 @@ from thedit.files import sha256
 from thedit.methods import registry, trained
 from thedit.methods.base import Method
 from thedit.metrics import tables
+from thedit.parts import WHOLE, Part
 from thedit.shards.store import FrameStore
 
 
-def make(config: Config, name: str, protocol: str) -> pd.DataFrame:
-    """Make the frames of a protocol with the method ``name``; returns the table of predictions."""
+def make(config: Config, name: str, protocol: str, part: Part = WHOLE) -> pd.DataFrame:
+    """Make the frames of a protocol, or a part of them, with the method ``name``; returns the table of predictions."""
     path = layout.pairs(config, protocol)
     if not path.is_file():
         raise UserError(f"{path}: is missing; make it with 'thedit pairs --protocol {protocol}'.")
@@ -25,7 +26,7 @@ def make(config: Config, name: str, protocol: str) -> pd.DataFrame:
     code = provenance.code_hash(spec.module, __name__)
     run = digest([state, spec.model_dump(), sha256(path), store.digest, code])
     pairs = tables.read(path, tables.PAIRS)
-    return predict(name, method, store, pairs, layout.predictions(config, name, protocol), run)
+    return predict(name, method, store, pairs, layout.predictions(config, name, protocol), run, part)
 
 
 def ready(config: Config, name: str, size: int) -> Method:

@@ -2,40 +2,52 @@
 
 from collections.abc import Iterator
 from concurrent.futures import as_completed
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 from tqdm import tqdm
 
-from thedit import locks
+from thedit import parts
 from thedit.config import Heads
 from thedit.files import tidy
 from thedit.heads import counts, croissant
 from thedit.heads.dataset import SPLITS, Clip, Split, clips, fingerprint, finished, record, write_sheet
+from thedit.parts import WHOLE, Part
 from thedit.processes import take_turns_on_gpus
 from thedit.workers import Workers
 
 
-def render(heads: Heads, out: str | Path, assets: str | Path, jobs: int, splits: tuple[Split, ...] = SPLITS) -> None:
+def render(
+    heads: Heads, out: str | Path, assets: str | Path, jobs: int, splits: tuple[Split, ...] = SPLITS, part: Part = WHOLE
+) -> None:
     """Write videos, truth and sample sheet of a data set to ``out``; ``assets`` is the head asset file.
 
-    Raises `thedit.errors.UserError` if another run works with ``out``.
+    A part makes videos and truth of some of the people. Raises `thedit.errors.UserError` if another run works with
+    ``out``.
     """
-    with locks.held(out):
-        _render(heads, Path(out), Path(assets), jobs, splits)
+    with parts.held(Path(out), part, heads):
+        _render(heads, Path(out), Path(assets), jobs, splits, part)
 
 
-def _render(heads: Heads, folder: Path, assets: Path, jobs: int, splits: tuple[Split, ...]) -> None:
-    tidy(folder / "videos", folder / "truth")
+def _render(heads: Heads, folder: Path, assets: Path, jobs: int, splits: tuple[Split, ...], part: Part) -> None:
+    if part.whole:
+        tidy(folder / "videos", folder / "truth")
     key, wanted = fingerprint(heads), clips(heads, splits)
-    todo = [clip for clip in wanted if not finished(folder, clip, key)]
-    tasks = [list(group) for _, group in groupby(todo, key=lambda clip: (clip.split, clip.person))]
+    share = chain.from_iterable(part.of(_people(wanted)))
+    tasks = _people([clip for clip in share if not finished(folder, clip, key)])
+    todo = list(chain.from_iterable(tasks))
     with tqdm(total=len(todo) * heads.frames_per_clip, unit="frame", desc="heads", disable=not todo) as progress:
         for done in _run(tasks, heads, folder, assets, key, jobs):
             progress.update(done * heads.frames_per_clip)
-    write_sheet(folder, heads, wanted)
-    croissant.write(folder)
-    counts.write(folder, heads, wanted)
+    if part.whole:
+        write_sheet(folder, heads, wanted)
+        croissant.write(folder)
+        counts.write(folder, heads, wanted)
+
+
+def _people(some: list[Clip]) -> list[list[Clip]]:
+    """Clips by person."""
+    return [list(group) for _, group in groupby(some, key=lambda clip: (clip.split, clip.person))]
 
 
 def _run(tasks: list[list[Clip]], heads: Heads, folder: Path, assets: Path, key: str, jobs: int) -> Iterator[int]:

@@ -3,13 +3,13 @@
 Finished shards wait in a hidden folder beside the result, under a name that changes with anything that they depend on,
 and what is done of unfinished ones beside them, so that a run that was killed goes on from there: it searches and cuts
 out again at most as many frames as a shard has, whatever the number of jobs. At the end the shards become the result
-together.
+together. Parts of the work (`thedit.parts`) fill the same hidden folder.
 """
 
 import json
 import shutil
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import asdict
 from pathlib import Path
@@ -20,18 +20,19 @@ import pyarrow.parquet as pq
 from safetensors import SafetensorError
 from tqdm import tqdm
 
-from thedit import locks, provenance
-from thedit.config import Config, Preprocess, digest
+from thedit import locks, parts
+from thedit.config import Config, Preprocess
 from thedit.errors import UserError
-from thedit.files import atomic, sha256, tidy
-from thedit.fitting.model import PATH as LANDMARK_MODEL
-from thedit.media.files import UnreadableError, check
+from thedit.files import atomic, tidy
+from thedit.parts import WHOLE, Part
 from thedit.shards import store, writer
-from thedit.video import decode, people
+from thedit.video import people
+from thedit.video import plan as plans
 from thedit.video.contact_sheet import draw
+from thedit.video.plan import Plan
 from thedit.video.progress import Progress
-from thedit.video.segment import Result, Row, Segment, failure, process
-from thedit.video.spec import Inputs, Source, Spec, collect, load
+from thedit.video.segment import Result, Segment, process
+from thedit.video.spec import load
 from thedit.workers import Workers
 
 SEGMENTS = "segments"  # folder of what is done of unfinished shards
@@ -48,38 +49,39 @@ QA = pa.schema(
 )
 
 
-def preprocess(config: Config, out: Path, jobs: int = 1) -> pd.DataFrame:
+def preprocess(config: Config, out: Path, jobs: int = 1, part: Part = WHOLE) -> pd.DataFrame:
     """Make ``out``/shards, qa.parquet and contact_sheet.png from the data set of ``config``; the QA table.
 
-    Raises `UserError` when the spec, its folder or a backend's weights are unusable, not one frame could be kept, or
-    another run works with ``out``.
+    A part makes some of the shards of the plan that `prepare` has made, and leaves them for the whole to take. Raises
+    `UserError` when the spec, its folder or a backend's weights are unusable, not one frame could be kept, or another
+    run works with ``out``.
     """
+    with parts.held(out, part, config.data):
+        return _preprocess(config, out, jobs) if part.whole else _share(config, out, jobs, part)
+
+
+def prepare(config: Config, out: Path) -> int:
+    """Plan the shards of the data set of ``config`` in ``out``, for the jobs that share the work; their number."""
     with locks.held(out):
-        return _preprocess(config, out, jobs)
+        plan = plans.planned(config, out)
+        plans.save(plan, out)
+    return len(plan.shards)
+
+
+def _share(config: Config, out: Path, jobs: int, part: Part) -> pd.DataFrame:
+    plan = plans.saved(config, out)
+    share = dict(part.of(list(enumerate(plan.shards))))
+    work = _process_all(plan, share, config, out, jobs)
+    return _rows([work / f"{number:05d}.parquet" for number in share]).to_pandas()
 
 
 def _preprocess(config: Config, out: Path, jobs: int) -> pd.DataFrame:
-    settings = config.data.preprocess
-    spec = load(config.data.spec)
-    inputs = collect(spec, config.data.name)
-    for line in inputs.missing:
-        tqdm.write(f"{spec.title}: {line}")
-    shards, failures = plan(inputs, settings)
-    described = {
-        "config_hash": digest(settings),
-        "code_version": provenance.code_version(),
-        "code_hash": provenance.code_hash("thedit.video.preprocess"),
-        "landmark_model_sha256": sha256(LANDMARK_MODEL),
-    }
-    parts = [value for name, value in described.items() if name != "code_version"]
-    key = digest([parts, spec.model_dump(), _stamps(inputs)])
-    work = out / f".preprocess-{key}"
-    work.mkdir(parents=True, exist_ok=True)
-    tidy(work)
-    _process_all(shards, settings, inputs.root, spec, work, described, jobs)
-    rows = [pq.read_table(path, schema=QA) for path in sorted(work.glob("*.parquet"))]
-    table = pa.concat_tables([pa.Table.from_pylist([asdict(row) for row in failures], QA), *rows])
-    if spec.faces == "all":
+    plan = plans.planned(config, out)
+    tidy(_work(plan, out))
+    work = _process_all(plan, dict(enumerate(plan.shards)), config, out, jobs)
+    failures = pa.Table.from_pylist([asdict(row) for row in plan.failures], QA)
+    table = pa.concat_tables([failures, _rows(sorted(work.glob("*.parquet")))])
+    if load(config.data.spec).faces == "all":
         table = people.name(work, table)
     with atomic(out / "qa.parquet") as sibling:
         pq.write_table(table, sibling)
@@ -87,71 +89,36 @@ def _preprocess(config: Config, out: Path, jobs: int) -> pd.DataFrame:
     if not kept:
         counts = table.to_pandas()["reason"].value_counts().head(3)
         reasons = "; ".join(f"{reason}: {count}" for reason, count in counts.items())
-        raise UserError(f"{inputs.root}: no frame could be kept ({reasons}); see {out / 'qa.parquet'}.")
+        raise UserError(f"{plan.root}: no frame could be kept ({reasons}); see {out / 'qa.parquet'}.")
     _publish(work, out)
     draw(out / "shards", out / "contact_sheet.png")
     return table.to_pandas()
 
 
-def plan(inputs: Inputs, settings: Preprocess) -> tuple[list[list[Segment]], list[Row]]:
-    """Divide all frames into shards, each a list of segments, of together about as many frames as ``settings`` say.
-
-    Inputs that cannot be opened become QA rows, but for those whose number of frames is known: `UserError` names the
-    first of these that has another one.
-    """
-    shards: list[list[Segment]] = []
-    failures = [Row(problem.name, "", "", "", None, "failed", problem.reason) for problem in inputs.problems]
-    room, longest = 0, settings.frames_per_shard
-    for source in inputs.sources:
-        try:
-            line = decode.timeline(source, settings.max_pixels)
-            wanted = decode.numbers(source, line)
-        except UnreadableError as error:
-            if source.frames:
-                raise _incomplete(source, str(error)) from error
-            failures.append(failure(source, str(error)))
-            continue
-        if source.frames not in (0, len(line.ticks)):
-            raise _incomplete(source, f"has {len(line.ticks)} frames, not {source.frames} as its sheet says")
-        if not wanted:
-            failures.append(failure(source, "no frames between its start and end"))
-        elif line.short:
-            failures.append(failure(source, line.short))
-        for first in range(wanted.start, wanted.stop, longest):
-            stop = min(first + longest, wanted.stop)
-            if not shards or room < stop - first:
-                shards.append([])
-                room = longest
-            shards[-1].append(Segment(source, first, stop, whole=len(wanted) <= longest))
-            room -= stop - first
-    return shards, failures
+def _work(plan: Plan, out: Path) -> Path:
+    """Where the shards of a plan wait until all are there."""
+    return out / f".preprocess-{plan.key}"
 
 
-def _incomplete(source: Source, reason: str) -> UserError:
-    remedy = "make or copy it again ('thedit heads render' for AnnyHeads), or correct the sheet's column frames"
-    return UserError(f"{source.paths[0]}: {reason}; {remedy}.")
+def _rows(paths: list[Path]) -> pa.Table:
+    return pa.concat_tables([QA.empty_table(), *(pq.read_table(path, schema=QA) for path in paths)])
 
 
-def _process_all(
-    shards: list[list[Segment]],
-    settings: Preprocess,
-    root: Path,
-    spec: Spec,
-    work: Path,
-    described: dict[str, str],
-    jobs: int,
-) -> None:
-    """Process the shards that ``work`` does not hold yet."""
-    todo = {number: shard for number, shard in enumerate(shards) if not _finished(work, number)}
-    total = sum(segment.stop - segment.first for shard in shards for segment in shard)
+def _process_all(plan: Plan, shards: dict[int, list[Segment]], config: Config, out: Path, jobs: int) -> Path:
+    """Process those ``shards`` of a plan, by number, that are not there yet; returns the folder where they wait."""
+    settings, work = config.data.preprocess, _work(plan, out)
+    work.mkdir(parents=True, exist_ok=True)
+    todo = {number: shard for number, shard in shards.items() if not _finished(work, number)}
+    total = sum(segment.stop - segment.first for shard in shards.values() for segment in shard)
     left = sum(segment.stop - segment.first for shard in todo.values() for segment in shard)
     every = max(1, settings.frames_per_shard // jobs)  # a job loses at most so many frames when it is killed
     progress = {
         number: [Progress(work / SEGMENTS / f"{number:05d}" / f"{index:05d}", every) for index in range(len(shard))]
         for number, shard in todo.items()
     }
+    every_face, described = load(config.data.spec).faces == "all", plans.described(settings)
     arguments = [
-        (segment, settings, root, spec.faces == "all", kept)
+        (segment, settings, plan.root, every_face, kept)
         for number, shard in todo.items()
         for segment, kept in zip(shard, progress[number])
     ]
@@ -162,6 +129,7 @@ def _process_all(
                 bar.update(next(finished))
             _write(work, number, shard, [_result(kept) for kept in progress[number]], described)
             shutil.rmtree(work / SEGMENTS / f"{number:05d}")
+    return work
 
 
 def _finished(work: Path, number: int) -> bool:
@@ -243,15 +211,3 @@ def _publish(work: Path, out: Path) -> None:
     work.rename(out / "shards")
     for stale in out.glob(".preprocess-*"):
         shutil.rmtree(stale)
-
-
-def _stamps(inputs: Inputs) -> Iterable[list]:
-    """Name, size and time of every input file."""
-    stamps = []
-    for source in inputs.sources:
-        for path in source.paths:
-            try:
-                stamps.append([source.name, str(path), *check(path), source.start, str(source.end)])
-            except UnreadableError as error:
-                stamps.append([source.name, str(path), str(error)])
-    return stamps

@@ -1,10 +1,11 @@
-"""What is done of a segment, kept on disk, so that a run that was killed goes on from there.
+"""What is planned, and what is done of a segment, kept on disk, so that a run that was killed goes on from there.
 
 Files are data alone (MessagePack of known types): whoever may write to a data folder can spoil what was kept,
 which is then done again, but cannot make the reader run anything.
 """
 
 import hashlib
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ class Progress:
         if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
             return None
         try:
-            return msgspec.msgpack.decode(content[DIGEST:], type=kind, dec_hook=_array)
+            return msgspec.msgpack.decode(content[DIGEST:], type=kind, dec_hook=_whole)
         except (msgspec.MsgspecError, ValueError, TypeError):
             return None
 
@@ -53,13 +54,17 @@ class Progress:
 
 
 def _parts(value: object) -> Any:
-    """An array as type, shape and bytes."""
+    """An array as type, shape and bytes; a path as the bytes of its name."""
     if isinstance(value, np.ndarray):
         return value.dtype.str, value.shape, value.tobytes()
+    if isinstance(value, Path):
+        return os.fsencode(value)
     raise NotImplementedError(f"{type(value).__name__} is not kept")
 
 
-def _array(kind: type, parts: Any) -> Any:
+def _whole(kind: type, parts: Any) -> Any:
+    if kind is Path:
+        return Path(os.fsdecode(parts))
     if kind is not np.ndarray:
         raise NotImplementedError(f"{kind} is not kept")
     dtype, shape, content = parts

@@ -1,9 +1,11 @@
 """Data-set specs: a YAML file that says where a data set's videos or pictures lie, who they show and how they split."""
 
+import gc
 import itertools
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -103,6 +105,11 @@ def collect(spec: Spec, name: str) -> Inputs:
 
     Raises `UserError` when the root is missing or nothing is found at all; what else is missing or unusable is listed.
     """
+    with _without_search_for_cycles():
+        return _collect(spec, name)
+
+
+def _collect(spec: Spec, name: str) -> Inputs:
     root = Path(spec.root.replace("{name}", name))
     wanted = "".join(f"\n  {item.path}: {item.what}" for item in spec.expect)
     if not root.is_dir():
@@ -148,17 +155,17 @@ def _from_sheet(spec: Spec, root: Path) -> tuple[list[Source], list[Problem]]:
 
 def _from_pattern(spec: Spec, root: Path) -> tuple[list[Source], list[Problem], list[str]]:
     """Sources, what is wrong with some, and a remark about files that the pattern does not match."""
-    found, unreadable = pattern.find(root, str(spec.videos or spec.images))
+    found, unreadable = pattern.find(str(root), str(spec.videos or spec.images))
     sequences = bool(spec.images and "{frame}" in spec.images)
-    problems = [Problem(pattern.readable(path.relative_to(root).as_posix()), why) for path, why in unreadable]
-    groups: dict[tuple[str, str, str | None], list[tuple[str, Path]]] = {}
+    problems = [Problem(_name(path, root), why) for path, why in unreadable]
+    groups: dict[tuple[str, str, str | None], list[tuple[str, str]]] = {}
     for path, fields in found:
-        stem = pattern.readable(path.stem)
+        stem = pattern.readable(_stem(path))
         naming = [value for key, value in fields.items() if key not in ("person", "split", "frame")]
         person = _fill(spec.person, fields, stem) if spec.person else fields.get("person", stem)
         clip = _fill(spec.clip, fields, stem) if spec.clip else "-".join(naming) or stem
         if sequences and not spec.clip and not naming:
-            clip = pattern.readable(path.parent.name)
+            clip = pattern.readable(Path(path).parent.name)
         groups.setdefault((person, clip, fields.get("split")), []).append((fields.get("frame", ""), path))
     test = splits.test_people(spec.split, {person for person, _, field in groups if field is None})
     sources = []
@@ -172,17 +179,17 @@ def _from_pattern(spec: Spec, root: Path) -> tuple[list[Source], list[Problem], 
         together = [paths] if sequences else [(path,) for _, path in files]
         for number, some in enumerate(together):
             unique = clip if len(together) == 1 else f"{clip}.{number}"
-            sources.append(Source(_name(some[0], root), some, person, unique, split))
+            sources.append(Source(_name(some[0], root), tuple(map(Path, some)), person, unique, split))
     return sources, problems, _unused(root, {path for path, _ in found}, str(spec.videos or spec.images))
 
 
-def _in_order(files: list[tuple[str, Path]], root: Path) -> tuple[tuple[Path, ...], list[Problem]]:
+def _in_order(files: list[tuple[str, str]], root: Path) -> tuple[tuple[str, ...], list[Problem]]:
     """A clip's pictures by the number of their field ``frame``, without second ones of a number; what is wrong."""
     files = sorted(files, key=lambda item: natural(item[0]))
     numbers = frame_numbers([value for value, _ in files])
     if numbers is None:
         return tuple(path for _, path in files), []
-    chosen: dict[int, Path] = {}
+    chosen: dict[int, str] = {}
     problems = []
     for number, (_, path) in zip(numbers, files):
         if number in chosen:
@@ -203,22 +210,40 @@ def _in_order(files: list[tuple[str, Path]], root: Path) -> tuple[tuple[Path, ..
     return tuple(chosen[number] for number in there), problems
 
 
-def _unused(root: Path, used: set[Path], wanted: str) -> list[str]:
+def _unused(root: Path, used: set[str], wanted: str) -> list[str]:
     """One remark about the files below ``root`` that are not hidden and not used."""
     left: list[str] = []
-    for folder, folders, files in os.walk(root):
+    for folder, folders, files in os.walk(str(root)):
         folders[:] = [name for name in folders if name[0] != "."]
-        left += [
-            _name(Path(folder) / name, root) for name in files if name[0] != "." and Path(folder) / name not in used
-        ]
+        paths = (os.path.join(folder, name) for name in files if name[0] != ".")
+        left += [_name(path, root) for path in paths if path not in used]
     if not left:
         return []
     some = ", ".join(sorted(left, key=natural)[:3]) + (", ..." if len(left) > 3 else "")
     return [f"{len(left)} files do not match '{wanted}' and are not used ({some})"]
 
 
-def _name(path: Path, root: Path) -> str:
-    return pattern.readable(path.relative_to(root).as_posix())
+@contextmanager
+def _without_search_for_cycles() -> Iterator[None]:
+    """Python's collector would look through all that is known of a million files again and again."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
+
+
+def _name(path: str, root: Path) -> str:
+    """A path below ``root`` as it is called in tables."""
+    return pattern.readable(path[len(os.path.join(root, "")) :])
+
+
+def _stem(path: str) -> str:
+    """As `Path.stem`."""
+    name = path.rpartition("/")[2]
+    return name.rpartition(".")[0] or name
 
 
 def _fill(template: str, fields: dict[str, str], stem: str) -> str:

@@ -1,8 +1,10 @@
 import functools
+import math
 import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Callable, NamedTuple
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import validate
@@ -74,6 +76,7 @@ if workflow.is_main_process and not workflow.modifier.is_main_snakefile() and no
 wildcard_constraints:
     method="|".join(settings.methods),
     protocol="|".join(settings.evaluation.protocols),
+    part=r"\d+-of-\d+",
 
 
 def get_final_output():
@@ -93,8 +96,16 @@ def videos(wildcards):
     """Changes with name, size and time of any of the user's files. As inputs, a million of them would slow every job."""
     if settings.data.spec == GENERATED:
         return ""
-    there = (path for source in given().sources for path in source.paths if path.exists())
-    return digest([[str(path), path.stat().st_size, path.stat().st_mtime_ns] for path in there])
+    return digest([[str(path), *stamp(path)] for source in given().sources for path in source.paths])
+
+
+def stamp(path):
+    """Size and time of a file; nothing if it is missing."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ()
+    return status.st_size, status.st_mtime_ns
 
 
 def code(*modules):

@@ -21,6 +21,7 @@ rule heads_assets:
 rule heads_render:
     input:
         assets="data/assets/heads.safetensors",
+        parts=RENDER.parts(f"{DATA}/.parts/heads_render/{{part}}"),
     output:
         f"{DATA}/sheet.csv",
     log:
@@ -33,14 +34,16 @@ rule heads_render:
     resources:
         gpu=1,
         mem_mb=memory(2000, worker=1500),
-        runtime=minutes("render", frames_rendered),
+        runtime=RENDER.minutes,
     params:
         config=CONFIG,
         options=digest(settings.data.heads),
         code=code("thedit.cli.heads"),
-        folder=subpath(output[0], parent=True),
+        folder=DATA,
+        part="",
     shell:
-        "exec thedit heads render --config {params.config} --out {params.folder} --jobs {threads} 2> >(tee {log} >&2)"
+        "exec thedit heads render --config {params.config} --out {params.folder} --jobs {threads} {params.part}"
+        " 2> >(tee {log} >&2)"
 
 
 rule preprocess:
@@ -48,6 +51,7 @@ rule preprocess:
         assets="data/assets/heads.safetensors",
         sheet=sheet(),
         spec=str(shipped.find(settings.data.spec)),
+        parts=PREPROCESS.parts(f"{DATA}/.parts/preprocess/{{part}}", f"{DATA}/preprocess.plan"),
     output:
         f"{DATA}/qa.parquet",
         report(
@@ -65,15 +69,17 @@ rule preprocess:
     threads: MANY
     resources:
         mem_mb=memory(3000, worker=1500),
-        runtime=minutes("preprocess", frames_given),
+        runtime=PREPROCESS.minutes,
     params:
         config=CONFIG,
         options=digest(settings.data.preprocess),
         videos=videos,
         code=code("thedit.cli.preprocess"),
-        folder=subpath(output[0], parent=True),
+        folder=DATA,
+        part="",
     shell:
-        "exec thedit preprocess --config {params.config} --out {params.folder} --jobs {threads} 2> >(tee {log} >&2)"
+        "exec thedit preprocess --config {params.config} --out {params.folder} --jobs {threads} {params.part}"
+        " 2> >(tee {log} >&2)"
 
 
 # Asked for by name: snakemake preprocess_check

@@ -25,6 +25,7 @@ rule predict:
     input:
         pairs=f"{RUN}/protocols/{{protocol}}.parquet",
         weights=weights,
+        parts=PREDICT.parts(f"{RUN}/.parts/predict/{{method}}-{{protocol}}/{{part}}"),
     output:
         f"{RUN}/predictions/{{method}}/{{protocol}}/predictions.parquet",
     log:
@@ -36,21 +37,23 @@ rule predict:
     resources:
         gpu=1,
         mem_mb=memory(6000),
-        runtime=minutes("predict", frames_wanted),
+        runtime=PREDICT.minutes,
     params:
         config=CONFIG,
         options=digest(settings.train.preset),
         code=code("thedit.evaluation.stage"),
         method=method_code,
+        part="",
     shell:
         "exec thedit predict --config {params.config} --method {wildcards.method} --protocol {wildcards.protocol}"
-        " --keep-going 2> >(tee {log} >&2)"
+        " --keep-going {params.part} 2> >(tee {log} >&2)"
 
 
 rule score:
     input:
         predictions=rules.predict.output,
         pairs=rules.pairs.output,
+        parts=SCORE.parts(f"{RUN}/.parts/score/{{method}}-{{protocol}}/{{part}}"),
     output:
         f"{RUN}/scores/{{method}}-{{protocol}}.parquet",
     log:
@@ -62,14 +65,15 @@ rule score:
     resources:
         gpu=1,
         mem_mb=memory(6000),
-        runtime=minutes("score", frames_wanted),
+        runtime=SCORE.minutes,
     params:
         config=CONFIG,
         options=digest([settings.metrics.suite, settings.metrics.backends]),
         code=code("thedit.evaluation.score"),
+        part="",
     shell:
         "exec thedit score --config {params.config} --method {wildcards.method} --protocol {wildcards.protocol}"
-        " 2> >(tee {log} >&2)"
+        " {params.part} 2> >(tee {log} >&2)"
 
 
 rule aggregate:
