@@ -14,7 +14,7 @@ CONFIG = ".test/slurm.yaml"
 RUN = Path("results/test-slurm")
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--configfile", CONFIG]
 QUICK = [
-    *("--slurm-init-seconds-before-status-checks", "5", "--latency-wait", "5", "--max-threads", "2"),
+    *("--slurm-init-seconds-before-status-checks", "5", "--latency-wait", "5", "--max-threads", "1"),
     *("--slurm-status-command", "squeue"),  # there is no accounting
     *("--jobs", "4", "--slurm-keep-successful-logs", "--config", "part_minutes=0.05"),
 ]

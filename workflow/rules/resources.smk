@@ -3,7 +3,7 @@
 MARGIN = 3  # over what one core of an AMD EPYC takes
 SECONDS = {"render": 0.3, "preprocess": 0.6, "predict": 0.5, "score": 0.8}  # a frame
 TRAINING = {"tiny": 0.03, "small": 0.6, "paper": 5}  # seconds a pair, of a GPU in all presets but the first
-GATHERED = 0.002  # seconds a frame of which parts have done the work
+GATHERED = 0.0002  # seconds a frame of which parts have done the work
 MANY = 64  # threads of a rule that can use them; --cores and --max-threads say how many there are
 
 # Clusters alone have a number of jobs (--jobs).
