@@ -9,10 +9,9 @@ import torch
 from thedit import camera
 from thedit.errors import UserError
 from thedit.heads import build, motion, people, scene
-from thedit.heads.assets import BLENDSHAPES, Assets, load
+from thedit.heads.assets import BLENDSHAPES, LABELS, Assets, load
 from thedit.heads.frames import Frames, read_maps, write_maps
 from thedit.heads.renderer import Renderer
-from thedit.heads.shading import LABELS
 
 SIZE = 64
 

@@ -16,9 +16,9 @@ from thedit.evaluation.pairs import sweep
 from thedit.files import sha256
 from thedit.fitting import fit_clip
 from thedit.heads import assets
+from thedit.heads.assets import LABELS
 from thedit.heads.dataset import Truth, fingerprint
 from thedit.heads.frames import Frames as Rendered
-from thedit.heads.shading import LABELS
 from thedit.metrics.measure import Measurer
 from thedit.metrics.scoring import Frames, TrueFrames
 from thedit.metrics.validity import Sample

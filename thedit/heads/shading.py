@@ -1,6 +1,6 @@
 # mypy: ignore-errors
 # ruff: noqa: UP018 (warp needs float(0.0) for a variable that a loop changes)
-"""The ray caster's device code: one source for CPU and CUDA, compiled by warp.
+"""What a camera ray sees: device code for CPU and CUDA, compiled by warp.
 
 A sample is one camera ray: nearest hit of the skin mesh (deforms every frame) and of the hair mesh (rigid), then a
 shading model per material. Colours are linear RGB until `display`. Directions of light live in the camera's axes, so
@@ -10,8 +10,17 @@ that light stays in the room while the head turns.
 import warp as wp
 
 from thedit.heads.assets import LABELS
-
-wp.set_module_options({"fast_math": False, "fuse_fp": False, "enable_backward": False})
+from thedit.heads.optics import (
+    ambient,
+    background_at,
+    bump,
+    display,
+    highlight,
+    openness,
+    strand_colour,
+    texture_at,
+    visible,
+)
 
 SKIN = wp.constant(LABELS["skin"])
 MOUTH = wp.constant(LABELS["mouth"])
@@ -20,15 +29,11 @@ EYE_RIGHT = wp.constant(LABELS["eye_right"])
 TEETH = wp.constant(LABELS["teeth"])
 TONGUE = wp.constant(LABELS["tongue"])
 LASHES = wp.constant(LABELS["lashes"])
-BROWS = wp.constant(LABELS["brows"])
-BEARD = wp.constant(LABELS["beard"])
 HAIR = wp.constant(LABELS["hair"])
 CLOTHES = wp.constant(LABELS["clothes"])
 ACCESSORY = wp.constant(LABELS["accessory"])
 FAR = wp.constant(100.0)
 OFFSET = wp.constant(0.002)  # start of a secondary ray off its surface, world units
-EDGE_SAMPLES = wp.constant(3)  # more rays where a pixel differs from a neighbour
-STRAND_SAMPLES = wp.constant(1)  # more rays inside hair
 
 
 @wp.struct
@@ -91,122 +96,6 @@ class Sample:
     colour: wp.vec3
     label: wp.int32
     distance: wp.float32
-
-
-@wp.func
-def ambient(coefficients: wp.array(dtype=wp.vec3), n: wp.vec3) -> wp.vec3:
-    """Irradiance of direction n from nine coefficients of the real spherical harmonics' polynomials."""
-    value = coefficients[0] + coefficients[1] * n[0] + coefficients[2] * n[1] + coefficients[3] * n[2]
-    value = value + coefficients[4] * (n[0] * n[1]) + coefficients[5] * (n[1] * n[2]) + coefficients[6] * (n[0] * n[2])
-    value = value + coefficients[7] * (3.0 * n[2] * n[2] - 1.0) + coefficients[8] * (n[0] * n[0] - n[1] * n[1])
-    return wp.max(value, wp.vec3(0.0, 0.0, 0.0))
-
-
-@wp.func
-def display(colour: wp.vec3) -> wp.vec3:
-    """Linear RGB to display RGB in [0, 1]: a soft shoulder, then the sRGB exponent."""
-    result = wp.vec3()
-    for i in range(3):
-        x = wp.max(colour[i], 0.0)
-        x = x * (1.0 + x / 4.0) / (1.0 + x)
-        result[i] = wp.pow(wp.min(x, 1.0), 1.0 / 2.2)
-    return result
-
-
-@wp.func
-def texture_at(texture: wp.array2d(dtype=wp.vec4), uv: wp.vec2) -> wp.vec4:
-    """Bilinear lookup; v upwards, texel centres at halves."""
-    rows = texture.shape[0]
-    columns = texture.shape[1]
-    x = wp.clamp(uv[0] * float(columns) - 0.5, 0.0, float(columns) - 1.001)
-    y = wp.clamp((1.0 - uv[1]) * float(rows) - 0.5, 0.0, float(rows) - 1.001)
-    i = int(x)
-    j = int(y)
-    fx = x - float(i)
-    fy = y - float(j)
-    top = texture[j, i] * (1.0 - fx) + texture[j, i + 1] * fx
-    bottom = texture[j + 1, i] * (1.0 - fx) + texture[j + 1, i + 1] * fx
-    return top * (1.0 - fy) + bottom * fy
-
-
-@wp.func
-def background_at(picture: wp.array2d(dtype=wp.vec3), x: float, y: float) -> wp.vec3:
-    """Bilinear lookup at normalised picture coordinates."""
-    px = wp.clamp(x, 0.0, 1.0) * (float(picture.shape[1]) - 1.001)
-    py = wp.clamp(y, 0.0, 1.0) * (float(picture.shape[0]) - 1.001)
-    i = int(px)
-    j = int(py)
-    fx = px - float(i)
-    fy = py - float(j)
-    top = picture[j, i] * (1.0 - fx) + picture[j, i + 1] * fx
-    bottom = picture[j + 1, i] * (1.0 - fx) + picture[j + 1, i + 1] * fx
-    return top * (1.0 - fy) + bottom * fy
-
-
-@wp.func
-def bump(seed: wp.int32, p: wp.vec3) -> float:
-    """Height of the skin's relief at a place of the mean face: pores and the finer folds."""
-    state = wp.rand_init(seed)
-    return wp.noise(state, p * 190.0) + 0.6 * wp.noise(state, p * 420.0)
-
-
-@wp.func
-def visible(mesh: wp.uint64, hair: wp.uint64, origin: wp.vec3, direction: wp.vec3, reach: float) -> float:
-    """1 where nothing stands between origin and light, else 0."""
-    if wp.mesh_query_ray_anyhit(mesh, origin, direction, reach):
-        return 0.0
-    if wp.mesh_query_ray_anyhit(hair, origin, direction, reach):
-        return 0.0
-    return 1.0
-
-
-@wp.func
-def openness(mesh: wp.uint64, origin: wp.vec3, normal: wp.vec3, reach: float, state: wp.uint32) -> float:
-    """Share of six cosine-distributed rays that leave the neighbourhood: occlusion inside eye sockets and mouth."""
-    helper = wp.vec3(1.0, 0.0, 0.0)
-    if wp.abs(normal[0]) > 0.7:
-        helper = wp.vec3(0.0, 1.0, 0.0)
-    tangent = wp.normalize(wp.cross(normal, helper))
-    bitangent = wp.cross(normal, tangent)
-    turn = 6.2831853 * wp.randf(state)
-    free = float(0.0)
-    for i in range(6):
-        angle = turn + 2.3999632 * float(i)
-        radius = wp.sqrt((float(i) + 0.5) / 6.0)
-        side = tangent * (radius * wp.cos(angle)) + bitangent * (radius * wp.sin(angle))
-        direction = side + normal * wp.sqrt(1.0 - radius * radius)
-        if not wp.mesh_query_ray_anyhit(mesh, origin, direction, reach):
-            free += 1.0
-    return free / 6.0
-
-
-@wp.func
-def highlight(n: wp.vec3, light: wp.vec3, eye: wp.vec3, sharpness: float, f0: float) -> float:
-    """Normalised Blinn-Phong lobe times Schlick's Fresnel term."""
-    half = wp.normalize(light + eye)
-    facing = wp.max(wp.dot(half, eye), 0.0)
-    fresnel = f0 + (1.0 - f0) * wp.pow(1.0 - facing, 5.0)
-    return fresnel * (sharpness + 2.0) / 8.0 * wp.pow(wp.max(wp.dot(n, half), 0.0), sharpness)
-
-
-@wp.func
-def strand_colour(
-    tint: wp.vec3, n: wp.vec3, t: wp.vec3, key: wp.vec3, eye: wp.vec3, sun: wp.vec3, sky: wp.vec3, gloss: float
-) -> wp.vec3:
-    """Kajiya and Kay's hair (1989) with a second, tinted highlight; n keeps the far side of the head dark."""
-    along = wp.dot(t, key)
-    across = wp.sqrt(wp.max(1.0 - along * along, 0.0))
-    wrap = wp.clamp((wp.dot(n, key) + 0.35) / 1.35, 0.0, 1.0)
-    half = wp.normalize(key + eye)
-    shift = wp.normalize(t + n * 0.12)
-    back = wp.normalize(t - n * 0.15)
-    first = wp.dot(shift, half)
-    second = wp.dot(back, half)
-    sharp = wp.pow(wp.max(1.0 - first * first, 0.0), 60.0)
-    broad = wp.pow(wp.max(1.0 - second * second, 0.0), 14.0)
-    lit = wp.cw_mul(tint, sun) * (across * 0.9 + broad * 0.9 * gloss)
-    lit = lit + sun * (0.045 * gloss * sharp)
-    return lit * wrap + wp.cw_mul(tint, sky)
 
 
 @wp.func
@@ -401,142 +290,3 @@ def shade(look: Look, light: Light, view: View, frame: int, x: float, y: float, 
     found.label = label
     found.distance = hit.t
     return found
-
-
-@wp.kernel
-def cast(look: Look, light: Light, view: View, samples: wp.array3d(dtype=Sample)):
-    """One ray through each pixel's centre."""
-    frame, row, column = wp.tid()
-    size = samples.shape[1]
-    x = (float(column) + 0.5) / float(size)
-    y = (float(row) + 0.5) / float(size)
-    samples[frame, row, column] = shade(look, light, view, frame, x, y, wp.rand_init(1, row * size + column))
-
-
-@wp.func
-def rays_wanted(samples: wp.array3d(dtype=Sample), frame: int, row: int, column: int) -> int:
-    """How many more rays a pixel needs: many where it differs from a neighbour, few inside hair, else none."""
-    here = samples[frame, row, column]
-    size = samples.shape[1]
-    wanted = 0
-    if here.label >= LASHES and here.label <= HAIR:
-        wanted = STRAND_SAMPLES
-    for k in range(9):
-        r = wp.clamp(row + k // 3 - 1, 0, size - 1)
-        c = wp.clamp(column + k % 3 - 1, 0, size - 1)
-        other = samples[frame, r, c]
-        if other.label != here.label:
-            wanted = EDGE_SAMPLES
-        elif here.label != 0 and here.label != HAIR:
-            step = other.colour - here.colour
-            largest = wp.max(wp.max(wp.abs(step[0]), wp.abs(step[1])), wp.abs(step[2]))
-            if largest > 0.07 or wp.abs(other.distance - here.distance) > 0.03:
-                wanted = EDGE_SAMPLES
-    return wanted
-
-
-@wp.kernel
-def refine(
-    look: Look,
-    light: Light,
-    view: View,
-    samples: wp.array3d(dtype=Sample),
-    image: wp.array4d(dtype=wp.uint8),
-):
-    """More rays where they are needed; writes the picture."""
-    frame, row, column = wp.tid()
-    here = samples[frame, row, column]
-    size = samples.shape[1]
-    colour = here.colour
-    wanted = rays_wanted(samples, frame, row, column)
-    for k in range(wanted):
-        turn = 0.4636476 + 2.0943951 * float(k)  # the corners of a triangle around the centre
-        x = (float(column) + 0.5 + 0.3953 * wp.cos(turn)) / float(size)
-        y = (float(row) + 0.5 + 0.3953 * wp.sin(turn)) / float(size)
-        state = wp.rand_init(2 + k, row * size + column)
-        found = shade(look, light, view, frame, x, y, state)
-        colour = colour + found.colour
-    colour = colour / (float(wanted) + 1.0)
-    for i in range(3):
-        image[frame, row, column, i] = wp.uint8(wp.clamp(colour[i] * 255.0 + 0.5, 0.0, 255.0))
-
-
-@wp.kernel
-def survey(
-    look: Look,
-    view: View,
-    mask: wp.array3d(dtype=wp.uint8),
-    depth: wp.array3d(dtype=wp.float32),
-    triangle: wp.array3d(dtype=wp.int32),
-    barycentric: wp.array3d(dtype=wp.vec2),
-):
-    """What the rays through the centres of the maps' cells meet; see `thedit.heads.frames.Frames`."""
-    frame, row, column = wp.tid()
-    size = mask.shape[1]
-    x = (float(column) + 0.5) / float(size)
-    y = (float(row) + 0.5) / float(size)
-    origin = view.centre[frame]
-    direction = wp.normalize(view.rotation[frame] * (view.lens[frame] * wp.vec3(x, y, 1.0)))
-    label = wp.int32(0)
-    distance = float(0.0)
-    face = wp.int32(-1)
-    weights = wp.vec2()
-    hit = wp.mesh_query_ray(view.meshes[frame], origin, direction, FAR)
-    reach = FAR
-    if hit.result:
-        reach = hit.t
-        distance = hit.t
-        label = look.label[hit.face]
-        face = hit.face
-        weights = wp.vec2(hit.u, hit.v)
-        if label >= LASHES:  # a strand: where its nearest vertex is attached
-            corner = wp.int32(2)
-            if hit.u > hit.v and hit.u > 1.0 - hit.u - hit.v:
-                corner = 0
-            elif hit.v > 1.0 - hit.u - hit.v:
-                corner = 1
-            vertex = look.triangles[hit.face, corner]
-            face = look.anchor[vertex]
-            weights = look.anchor_weights[vertex]
-        elif label == SKIN:
-            w = 1.0 - hit.u - hit.v
-            uv = look.uv[hit.face, 0] * hit.u + look.uv[hit.face, 1] * hit.v + look.uv[hit.face, 2] * w
-            if texture_at(look.texture, uv)[3] < 0.0:
-                label = CLOTHES
-    strand = wp.mesh_query_ray(look.hair, origin, direction, reach)
-    if strand.result:
-        distance = strand.t
-        label = HAIR
-        face = -1
-        weights = wp.vec2()
-    mask[frame, row, column] = wp.uint8(label)
-    depth[frame, row, column] = distance
-    triangle[frame, row, column] = face
-    barycentric[frame, row, column] = weights
-
-
-@wp.kernel
-def sky_visibility(
-    mesh: wp.uint64,
-    hair: wp.uint64,
-    points: wp.array2d(dtype=wp.vec3),
-    normals: wp.array2d(dtype=wp.vec3),
-    rays: int,
-    occlusion: wp.array(dtype=wp.float32),
-):
-    """Cosine-weighted share of the hemisphere above each vertex that is free within a quarter of a head."""
-    vertex = wp.tid()
-    n = normals[0, vertex]
-    helper = wp.vec3(1.0, 0.0, 0.0)
-    if wp.abs(n[0]) > 0.7:
-        helper = wp.vec3(0.0, 1.0, 0.0)
-    tangent = wp.normalize(wp.cross(n, helper))
-    bitangent = wp.cross(n, tangent)
-    origin = points[0, vertex] + n * OFFSET
-    free = float(0.0)
-    for i in range(rays):
-        angle = 2.3999632 * float(i)
-        radius = wp.sqrt((float(i) + 0.5) / float(rays))
-        side = tangent * (radius * wp.cos(angle)) + bitangent * (radius * wp.sin(angle))
-        free += visible(mesh, hair, origin, side + n * wp.sqrt(1.0 - radius * radius), 0.25)
-    occlusion[vertex] = free / float(rays)

@@ -7,8 +7,8 @@ import warp as wp
 from torch import Tensor
 
 from thedit import camera
-from thedit.heads import deforming, shading
-from thedit.heads.assets import Assets
+from thedit.heads import casting, deforming, shading
+from thedit.heads.assets import LABELS, Assets
 from thedit.heads.figure import NECK, Figure, body_turn
 from thedit.heads.frames import Frames
 from thedit.heads.scene import Scene
@@ -35,7 +35,7 @@ class Stage:
         hair = figure.hair
         self.hair = wp.Mesh(self._array(hair.vertices, wp.vec3), self._array(hair.triangles.ravel(), wp.int32))
 
-        solid = figure.triangles[figure.label < shading.LABELS["lashes"]]
+        solid = figure.triangles[figure.label < LABELS["lashes"]]
         order = np.argsort(solid.ravel(), kind="stable")
         counts = np.bincount(solid.ravel(), minlength=vertices)
         self.first = self._array(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32), wp.int32)
@@ -81,8 +81,8 @@ class Stage:
         view, light = self._view(cameras, recorded, window), self._light(scene)
         inputs = [self.look, light, view, self.samples]
         size = (frames, self.size, self.size)
-        wp.launch(shading.cast, dim=size, inputs=inputs, device=self.device)
-        wp.launch(shading.refine, dim=size, inputs=[*inputs, wp.from_torch(self.image)], device=self.device)
+        wp.launch(casting.cast, dim=size, inputs=inputs, device=self.device)
+        wp.launch(casting.refine, dim=size, inputs=[*inputs, wp.from_torch(self.image)], device=self.device)
         drawn = {"image": self.image}
         if maps:
             drawn |= self._survey(view, frames, maps)
@@ -99,7 +99,7 @@ class Stage:
             }
         vectors = {"barycentric": wp.vec2}
         outputs = [wp.from_torch(tensor, dtype=vectors.get(name)) for name, tensor in self._maps.items()]
-        wp.launch(shading.survey, dim=(frames, side, side), inputs=[self.look, view, *outputs], device=self.device)
+        wp.launch(casting.survey, dim=(frames, side, side), inputs=[self.look, view, *outputs], device=self.device)
         return self._maps
 
     def _normals(self, frames: int) -> None:
@@ -131,7 +131,7 @@ class Stage:
         inputs = [self.meshes[0].id, self.hair.id, self.points, self.normals, SKY_RAYS]
         dim = len(assets.mean)
         look.occlusion.fill_(0.8)
-        wp.launch(shading.sky_visibility, dim=dim, inputs=inputs, outputs=[look.occlusion], device=self.device)
+        wp.launch(casting.sky_visibility, dim=dim, inputs=inputs, outputs=[look.occlusion], device=self.device)
         return look
 
     def _light(self, scene: Scene) -> shading.Light:
