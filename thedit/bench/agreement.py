@@ -3,8 +3,9 @@
 import copy
 import multiprocessing
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from thedit.bench.frames import frames, pairs
 from thedit.bench.measure import Record, environment
 from thedit.bench.stream import SIZES
 from thedit.bench.train import make_trainer
-from thedit.kernels import planedict
+from thedit.kernels import planedict, sample
 from thedit.kernels import render as kernel
 from thedit.methods.capture import WARM_UP
 from thedit.methods.planedict import PlaneDict
@@ -28,7 +29,13 @@ WINDOW = 30
 
 def run(device: str, preset: str) -> Iterator[Record]:
     """Errors of kernels and streaming path, each with its limit and whether it ``passed``."""
-    for checks in (_planedict(device), _render(device), _stream(device, preset), _capture(device, preset)):
+    for checks in (
+        _planedict(device),
+        _render(device),
+        _sample(device),
+        _stream(device, preset),
+        _capture(device, preset),
+    ):
         for case, value, limit in checks:
             yield _record(device, case, value, limit)
 
@@ -135,6 +142,28 @@ def _render(device: str) -> Iterator[tuple[str, float, float]]:
         )
         for name, value, reference in zip(names, *results, strict=True):
             yield f"render, {precision}: {name}", _error(value, reference), limit
+
+
+def _sample(device: str) -> Iterator[tuple[str, float, float]]:
+    """Samples of pictures and planes and their gradients, float32 against float64, which has no fused path."""
+    generator = torch.Generator().manual_seed(0)
+    picture, place = torch.randn(2, 35, 64, 64, generator=generator), torch.randn(2, 5000, 2, generator=generator)
+    planes, points = torch.randn(2, 3, 32, 64, 64, generator=generator), torch.rand(2, 5000, 3, generator=generator)
+    cases: dict[str, tuple[Callable[..., Tensor], Tensor, Tensor]] = {
+        "border": (partial(sample.sample, outside="border"), picture, 0.7 * place),
+        "zeros": (partial(sample.sample, outside="zeros"), picture, 0.7 * place),
+        "planes": (lambda planes, points: kernel.sample_planes(planes, points.detach()), planes, points - 0.5),
+    }
+    for name, (function, sampled, places) in cases.items():
+        results = []
+        for dtype in (torch.float32, torch.float64):
+            inputs = [tensor.to(device, dtype).requires_grad_() for tensor in (sampled, places)]
+            out = function(*inputs)
+            weights = torch.linspace(-1, 1, out.numel(), device=device, dtype=dtype).view_as(out).cos()
+            results.append((out, *torch.autograd.grad(out, inputs, weights, allow_unused=True)))
+        for what, value, reference in zip(("values", "gradient of what is sampled", "gradient of places"), *results):
+            if value is not None:  # points in planes are constants
+                yield f"sample, {name}: {what}", _error(value, reference), 1e-4
 
 
 def _stream(device: str, preset: str) -> Iterator[tuple[str, float, float]]:

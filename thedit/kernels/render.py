@@ -148,6 +148,10 @@ def density(planes: Tensor, decoder: Decoder, points: Tensor) -> Tensor:
 
 def sample_planes(planes: Tensor, points: Tensor) -> Tensor:
     """Mean (B, P, F) of the bilinear samples of planes (B, 3, F, R, R) at world points (B, P, 3)."""
+    if fused(planes):
+        from thedit.kernels import sample_triton
+
+        return sample_triton.sample_planes(planes, points)
     if planes.device.type == "cpu" and not torch.is_grad_enabled():
         return gather.mean_of_planes(planes.to(points.dtype), points / HALF_SIDE, PLANE_AXES)
     batch, _, channels = planes.shape[:3]

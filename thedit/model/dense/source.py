@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from thedit import camera
+from thedit.kernels.sample import sample
 from thedit.model.synthesis import Conv
 from thedit.shards.batch import FrameBatch
 
@@ -66,20 +67,14 @@ def look(source: Source, points: Tensor) -> Seen:
     with torch.autocast(points.device.type, enabled=False):
         place = 2 * camera.project(points, source.camera) - 1
         away = torch.linalg.vector_norm(points - source.camera[:, None, 3:12:4], dim=-1)
-        behind = (away - _sample(source.distance, place)[..., 0]) / NEAR
+        behind = (away - sample(source.distance, place, "border")[..., 0]) / NEAR
         return Seen(
             place=place,
-            features=_sample(source.features, WIDE * place, padding="zeros"),
-            colour=_sample(source.wide, place),
+            features=sample(source.features, WIDE * place, "zeros"),
+            colour=sample(source.wide, place, "border"),
             behind=torch.tanh(behind),
             near=torch.exp(-behind.square()),
         )
-
-
-def _sample(picture: Tensor, place: Tensor, padding: str = "border") -> Tensor:
-    """Values (B, P, C) of pictures (B, C, H, H) at places (B, P, 2)."""
-    found = functional.grid_sample(picture, place[:, None], padding_mode=padding, align_corners=False)
-    return found[:, :, 0].transpose(1, 2)
 
 
 class Pyramid(nn.Module):
