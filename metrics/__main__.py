@@ -58,6 +58,7 @@ def main(
     tables.write(clips.pairs(found), tables.PAIRING, out / "pairing.parquet")
     print(readable(tables.read(out / "metrics.parquet", tables.METRICS)))
     data, ends = scale.known(embedding.name, embedding.sha256)
+    (out / "scale.parquet").unlink(missing_ok=True)  # an earlier call's, perhaps of another network
     if len(ends):
         tables.write(ends, tables.SCALE, out / "scale.parquet")
         same, different = (ends.set_index("group")["value"][group] for group in (scale.SAME, scale.DIFFERENT))

@@ -1,13 +1,27 @@
 """Settings that have to stand before the first test module is imported."""
 
 import os
+import random
 from pathlib import Path
 
+import hypothesis
+import numpy as np
 import pytest
 import torch
 
 if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")  # Triton reads it once, at its own import
+# The same examples in every run; to look for others: pytest --hypothesis-profile default
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("same")
+
+
+@pytest.fixture(autouse=True)
+def same_random_numbers() -> None:
+    """Each test draws what it draws alone, whatever ran before."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

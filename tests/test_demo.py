@@ -4,6 +4,7 @@ import io
 import os
 import re
 import urllib.request
+from pathlib import Path
 
 import av
 import numpy as np
@@ -16,7 +17,7 @@ from tests.test_reenact import FRAMES, SIZE
 from tests.test_reenact import folder as folder
 from tests.test_reenact import weights as weights
 from thedit.cli import demo as command
-from thedit.demo.studio import Studio, of_run
+from thedit.demo.studio import Studio, by_name, of_run
 from thedit.errors import UserError
 from thedit.reenact.camera import View
 from thedit.reenact.motion import Transfer
@@ -54,10 +55,31 @@ def test_what_a_visitor_brought_is_gone_when_they_leave(folder, studio):
     assert (folder / "driving.mp4").is_file()
 
 
+def test_what_two_visitors_brought_stays_until_both_have_left(folder, studio):
+    """Equal uploads are one file to Gradio."""
+    brought = studio.folder / "upload.png"
+    brought.write_bytes((folder / "portrait.png").read_bytes())
+    for visitor in ("first", "second"):
+        studio.still(visitor, "planedict", brought, None, 0.0, 1.0, 0.0, 0.0, [])
+    studio.forget("first")
+    assert studio.still("second", "planedict", brought, None, 0.0, 1.0, 0.0, 0.0, []).shape == (SIZE, SIZE, 3)
+    studio.forget("second")
+    assert not brought.exists()
+
+
+def test_weights_of_one_name_are_called_by_their_paths():
+    paths = [
+        Path("a/planedict/weights.safetensors"),
+        Path("b/planedict/weights.safetensors"),
+        Path("c/lia.safetensors"),
+    ]
+    assert by_name(paths) == dict(zip([str(paths[0]), str(paths[1]), "lia"], paths))
+
+
 def test_a_video_that_is_too_long_gets_a_sentence(folder, studio):
     studio.most_seconds = 0.2
     files = folder / "portrait.png", folder / "driving.mp4"
-    with pytest.raises(UserError, match=r"the video lasts 0 s; this page takes up to 0, cut it"):
+    with pytest.raises(UserError, match=r"the video lasts 0\.\d s; this page takes up to 0\.2, cut it"):
         studio.animate("visitor", "planedict", *files, Transfer(), View(), False)
 
 

@@ -1,6 +1,7 @@
 """``python -m thedit.metrics``: folders of frames or videos made elsewhere."""
 
 import contextlib
+import functools
 import subprocess
 import sys
 import tempfile
@@ -16,7 +17,9 @@ from PIL import Image
 
 from tests import video_files
 from tests.shared import SHARED, needs_shared
+from tests.test_metrics_tables import measurer
 from thedit.errors import UserError
+from thedit.metrics import __main__ as program
 from thedit.metrics import clips, folders, images, scale, tables
 
 
@@ -60,10 +63,10 @@ def test_folders_without_frames_are_errors(tmp_path):
         pixels(tmp_path, "broken")
 
 
-def renamed(folder: Path, name: Callable[[int], str], count: int = 12, first: int = 0) -> Path:
-    """``count`` frames under names of their numbers from ``first``; picture k is the same whatever its name."""
+def renamed(folder: Path, name: Callable[[int], str], count: int = 12) -> Path:
+    """``count`` frames under names of their numbers; picture k is the same whatever its name."""
     for number in range(count):
-        picture(folder / "clip" / f"{name(number + first)}.png", number, 16)
+        picture(folder / "clip" / f"{name(number)}.png", number, 16)
     return folder
 
 
@@ -73,7 +76,8 @@ def compared(pred: Path, target: Path) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def test_frames_are_paired_by_number(tmp_path):
-    pred, target = renamed(tmp_path / "pred", str, first=1), renamed(tmp_path / "target", "{:04d}".format, first=1)
+    pred = renamed(tmp_path / "pred", lambda n: f"{n + 1}")
+    target = renamed(tmp_path / "target", lambda n: f"{n + 1:04d}")
     assert all(np.array_equal(ours, theirs) for ours, theirs in compared(pred, target))
     (clip,), _ = clips.find(pred, target, None)
     table = clips.pairs([clip])
@@ -83,23 +87,50 @@ def test_frames_are_paired_by_number(tmp_path):
     tables.write(table, tables.PAIRING, tmp_path / "pairing.parquet")
 
 
+TEXT = st.text(st.characters(exclude_categories=("Nd", "Cs", "Cc"), exclude_characters="/."), max_size=6)
+# How a side's frames may be called: words around their numbers, which have so many digits and begin at 0 or 1.
+NAMINGS = st.tuples(TEXT, TEXT, st.integers(1, 6), st.sampled_from([0, 1])).map(
+    lambda said: lambda n: f"x{said[0]}{n + said[3]:0{said[2]}d}{said[1]}x"
+)
+
+
 @settings(max_examples=40, deadline=None)
-@given(data=st.data())
-def test_renaming_that_keeps_the_numbers_changes_nothing(data):
-    """Every score follows from the pairs of pictures in their order: these stay the same."""
-    text = st.text(st.characters(exclude_categories=("Nd", "Cs", "Cc"), exclude_characters="/."), max_size=6)
+@given(ours=NAMINGS, theirs=NAMINGS)
+def test_renaming_that_keeps_the_numbers_changes_no_pair(ours, theirs):
     with tempfile.TemporaryDirectory() as name:
-        sides = []
-        for side in ("pred", "target"):
-            before, after, width = data.draw(text), data.draw(text), data.draw(st.integers(1, 6))
-            first = data.draw(st.sampled_from([0, 1]))
-            rename = lambda n, b=before, a=after, w=width: f"x{b}{n:0{w}d}{a}x"  # noqa: E731
-            sides.append(renamed(Path(name) / side, rename, count=11, first=first))
-        got = compared(*sides)
+        got = compared(
+            *(renamed(Path(name, side), naming, 11) for side, naming in (("pred", ours), ("target", theirs)))
+        )
     assert len(got) == 11
     for number, (ours, theirs) in enumerate(got):
         assert np.array_equal(ours, theirs)
         assert np.array_equal(ours, np.random.default_rng(number).integers(0, 256, (16, 16, 3), dtype=np.uint8))
+
+
+def scores(namings: list[Callable[[int], str]]) -> tuple[str, list[bytes]]:
+    """What the program prints of two clips of 11 frames whose sides are named so, and the tables that it stores."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for side, naming in enumerate(namings):
+            for number in range(11):
+                path = folder / ("pred", "target")[side % 2] / f"clip{side // 2}" / f"{naming(number)}.jpg"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                shown = video_files.with_face(40 + 2 * number, 8 + side, width=192, height=192)
+                Image.fromarray(shown).save(path, quality=90 - 20 * (side % 2))
+        done = run(folder, "--pred", "pred", "--target", "target", "--resamples", 10, "--out", "out", "--jobs", 1)
+        assert done.returncode == 0, done.stderr
+        return done.stdout, [(folder / "out" / f"{table}.parquet").read_bytes() for table in ("metrics", "frames")]
+
+
+@functools.cache
+def plain() -> tuple[str, list[bytes]]:
+    return scores([str] * 4)
+
+
+@settings(max_examples=2, deadline=None)
+@given(namings=st.lists(NAMINGS, min_size=4, max_size=4))
+def test_renaming_that_keeps_the_numbers_changes_no_score(namings):
+    assert scores(namings) == plain()
 
 
 @settings(max_examples=60, deadline=None)
@@ -283,6 +314,21 @@ def test_a_folder_that_cannot_be_written_is_found_before_the_work(tmp_path, monk
     done = run(tmp_path, "--pred", "pred", "--target", "target", "--out", "file/out")
     assert done.returncode == 2
     assert done.stderr.strip().endswith("file/out: cannot be written (Not a directory); choose another folder.")
+
+
+def test_the_scale_of_an_earlier_network_does_not_stay(tmp_path, monkeypatch, capsys):
+    for side in ("pred", "target"):
+        write(tmp_path / side, "a", 2, seed=len(side))
+    networks = measurer()
+    monkeypatch.setattr(clips, "_measurer", networks, raising=False)
+    monkeypatch.setattr(clips, "score", lambda found, *_: (row for clip in found for row in clips._score(clip)))
+    monkeypatch.setattr(program.suite, "load", lambda *_: networks.suite)
+    monkeypatch.setattr(program.torch, "set_num_threads", lambda count: None)
+    (tmp_path / "scale.parquet").write_text("of another network")
+    program.main(tmp_path / "pred", tmp_path / "target", out=tmp_path, jobs=1)
+    assert {path.name for path in tmp_path.glob("*.parquet")} == {
+        f"{t}.parquet" for t in ("frames", "metrics", "pairing")
+    }
 
 
 def test_the_known_scale_is_that_of_the_reference_run():

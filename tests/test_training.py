@@ -19,6 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.training_shards import write_shards
 from thedit.config import Config, Train
 from thedit.errors import UserError
+from thedit.methods import trained
 from thedit.methods.capture import Capture
 from thedit.methods.lia import method as lia
 from thedit.training import checkpoint, loop
@@ -29,9 +30,21 @@ import sys, torch
 from pathlib import Path
 from thedit.config import Config
 from thedit.training.loop import train
+from thedit.methods import trained
 from thedit.methods.capture import Capture
 shards, folder, config, name = sys.argv[1:]
 train(Config.model_validate_json(config), name, Path(shards), Path(folder))
+"""
+KILLED = """
+import os, signal
+from thedit.training import checkpoint
+save = checkpoint.save
+
+def killed(path, state):
+    save(path, state)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+checkpoint.save = killed
 """
 IMAGES = 40
 
@@ -41,8 +54,8 @@ def settings(**changes):
     return Config(train=Train(**{**values, **changes}))
 
 
-def command(shards, folder, config, name="planedict"):
-    return ["-c", RUN, str(shards), str(folder), config.model_dump_json(), name]
+def command(shards, folder, config, name="planedict", before=""):
+    return ["-c", before + RUN, str(shards), str(folder), config.model_dump_json(), name]
 
 
 def environment():
@@ -73,12 +86,9 @@ def assert_equal(first, second, tolerance=0.0):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="bit-equal results are promised on the CPU")
 def test_killed_training_ends_in_the_same_weights(shards, undisturbed, tmp_path):
-    process = subprocess.Popen([sys.executable, *command(shards, tmp_path, settings())], env=environment())
-    while not list(tmp_path.glob("checkpoints/*.pt")) and process.poll() is None:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (tmp_path / "weights.safetensors").exists(), "the training ended before it was killed"
+    killed = subprocess.run([sys.executable, *command(shards, tmp_path, settings(), before=KILLED)], env=environment())
+    assert killed.returncode == -signal.SIGKILL
+    assert list(tmp_path.glob("checkpoints/*.pt")) and not (tmp_path / "weights.safetensors").exists()
     train(settings(), "planedict", shards, tmp_path)
     assert_equal(weights(tmp_path), weights(undisturbed))
     first, second = (pd.read_parquet(folder / "log.parquet") for folder in (tmp_path, undisturbed))
@@ -112,6 +122,19 @@ def test_step_size_falls_to_zero_over_the_last_share_of_the_hours(shards, tmp_pa
     monkeypatch.setattr(loop, "FLUSH_EVERY", 1)
     monkeypatch.setattr(loop.Trainer, "_spent", lambda self, began: self.step / 5)
     assert step_sizes(shards, tmp_path, monkeypatch, hours=1, decay=0.4) == pytest.approx([1, 1, 1, 1, 0.5])
+
+
+def test_training_from_given_weights_goes_on_whenever_their_file_was_written(shards, undisturbed, tmp_path):
+    files = [tmp_path / f"{number}.safetensors" for number in range(2)]
+    for number, path in enumerate(files):
+        with trained.opened(undisturbed / "weights.safetensors") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            trained.save(path, tensors, {**file.metadata(), "seconds": str(number)})
+    assert files[0].read_bytes() != files[1].read_bytes()
+    for path, images in zip(files, (8, 12)):
+        train(settings(images=images), "planedict", shards, tmp_path / "run", init=path)
+    (kept,) = (tmp_path / "run").glob("checkpoints/*.pt")
+    assert torch.load(kept, weights_only=True)["step"] == 3
 
 
 def test_training_ends_with_its_hours_and_goes_on_with_more(shards, tmp_path, monkeypatch):

@@ -246,7 +246,7 @@ def test_commands_die_with_a_killed_workflow(project):
     """SIGKILL of snakemake ends the command that it started; the next run finishes without being told anything."""
     stub = project / "bin/thedit"
     kept = stub.read_text()
-    waiting = "import time; from thedit.processes import follow; follow(); print(chr(33), flush=True); time.sleep(60)"
+    waiting = "import time; from thedit.processes import follow; follow(); print(chr(33), flush=True); time.sleep(600)"
     stub.write_text(f"#!/bin/sh\nexec {sys.executable} -c '{waiting}' waiting-for-the-kill\n")
     settings(project, metrics={"bootstrap": 97})  # reruns aggregate
     environment = os.environ | {"PATH": f"{project / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": str(project)}
@@ -262,7 +262,7 @@ def test_commands_die_with_a_killed_workflow(project):
         command = find("waiting-for-the-kill", run.pid)
         os.kill(run.pid, signal.SIGKILL)
         run.wait()
-        command.wait(timeout=10)
+        command.wait(timeout=120)
     finally:
         run.kill()
         stub.write_text(kept)
@@ -275,7 +275,7 @@ def find(name, parent):
     return next((child for child in children if name in child.cmdline()), None)
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=300):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := condition():

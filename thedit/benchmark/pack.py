@@ -12,7 +12,7 @@ from thedit import layout
 from thedit.benchmark import task as tasks
 from thedit.config import Config
 from thedit.errors import UserError
-from thedit.files import atomic
+from thedit.files import atomic, check_writable
 from thedit.methods.external import write_exchange
 from thedit.shards.store import FrameStore
 
@@ -35,8 +35,9 @@ def pack(config: Config, folder: Path) -> tasks.Task:
     ``driving/0000.png`` ..., ``cameras.json``. True pictures are not among them, but for protocols whose driving
     frames are the truth by definition (self-reenactment). Raises `UserError` when ``folder`` has files already.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise UserError(f"{folder}: is not empty; name a new folder.")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder}: is not empty, or no folder; name a new one.")
+    check_writable(folder)
     store = FrameStore(layout.shards(config))
     task = tasks.of(config, store)
     bar = tqdm(total=task.frames, desc="pack", unit="frame")

@@ -1,21 +1,23 @@
 """Score a submission where the data set is, and add it to the table of its run."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from PIL import Image
 
-from thedit import layout, provenance
+from thedit import layout, locks, provenance
+from thedit.benchmark import record
 from thedit.benchmark import task as tasks
-from thedit.benchmark.submission import About, Submission
+from thedit.benchmark.submission import METHOD, Submission
 from thedit.config import Config, digest
 from thedit.errors import UserError
 from thedit.evaluation.predict import COLUMNS
 from thedit.evaluation.score import measure, measurer
 from thedit.files import atomic, sha256
-from thedit.metrics import aggregate, tables
+from thedit.metrics import aggregate
 from thedit.metrics.scale import on_scale, scale
 from thedit.shards.store import FrameStore
 
@@ -23,23 +25,25 @@ from thedit.shards.store import FrameStore
 def score(config: Config, path: Path) -> pd.DataFrame:
     """Rows (schema `thedit.metrics.tables.METRICS`) of the submission ``path``, also added to the run's table.
 
-    They replace those of an earlier submission of the same name in ``results/<run>/submissions.parquet``; who sent
-    what, with the sha256 of the file, is in ``submissions.json`` beside it. The frames lie in
-    ``results/<run>/submissions/<name>/``. Raises `UserError` for a submission that does not answer this run's task, or
-    whose name is a method's of the run.
+    They replace those of an earlier submission of the same name (`thedit.benchmark.record`). The frames lie in
+    ``results/<run>/submissions/<name>/``. What is missing or unusable counts as failed and is said on standard error.
+    Raises `UserError` for a submission that does not answer this run's task, or whose name is a method's.
     """
     store = FrameStore(layout.shards(config))
-    with Submission(path, tasks.of(config, store)) as submission:
-        about = submission.about
-        if about.name in config.methods:
-            raise UserError(f"{path}: name: '{about.name}' is a method of run '{config.run}'; choose another name.")
+    with locks.held(layout.run(config)), Submission(path, tasks.of(config, store)) as submission:
+        about, digest_of_file = submission.about, sha256(path)
+        if fault := record.taken(config, about.name):
+            raise UserError(f"{path}: {METHOD}: name: '{about.name}' {fault}.")
+        asked = dict.fromkeys(place.protocol for place in submission.asked())
+        if not asked:
+            raise UserError(f"{path}: {METHOD}: camera_control: false answers no protocol of run '{config.run}'.")
+        for problem in submission.problems():
+            print(f"{path}: {problem}", file=sys.stderr)
         folder = layout.run(config) / "submissions" / about.name
         _unpack(submission, folder)
-    asked = dict.fromkeys(place.protocol for place in submission.asked())
-    version = sha256(path)[:12]
-    scores = pd.concat([measure(config, about.name, version, name, folder / name) for name in asked], ignore_index=True)
-    rows = _rows(config, store, scores)
-    _add(layout.run(config), rows, about, sha256(path))
+        scores = [measure(config, about.name, digest_of_file[:12], name, folder / name) for name in asked]
+        rows = _rows(config, store, pd.concat(scores, ignore_index=True))
+        record.add(config, rows, about, digest_of_file)
     return rows
 
 
@@ -74,15 +78,3 @@ def _rows(config: Config, store: FrameStore, scores: pd.DataFrame) -> pd.DataFra
         packages=json.dumps(provenance.packages()),
         device=provenance.device(),
     )
-
-
-def _add(run: Path, rows: pd.DataFrame, about: About, digest_of_file: str) -> None:
-    path, facts = run / "submissions.parquet", run / "submissions.json"
-    if path.is_file():
-        earlier = tables.read(path, tables.METRICS)
-        rows = pd.concat([earlier[earlier["method"] != about.name], rows], ignore_index=True)
-    known = json.loads(facts.read_text()) if facts.is_file() else {}
-    known[about.name] = {**about.model_dump(), "sha256": digest_of_file}
-    tables.write(rows.sort_values(tables.VALUE_KEY, ignore_index=True), tables.METRICS, path)
-    with atomic(facts) as sibling:
-        sibling.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n")

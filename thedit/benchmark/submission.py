@@ -19,10 +19,13 @@ from pydantic import Field
 from thedit.benchmark.task import Task
 from thedit.config import Section, parse
 from thedit.errors import UserError
+from thedit.media.files import check
 from thedit.methods.external import INPUTS
 
 METHOD = "method.json"
 SHOWN = 5  # names that a sentence gives of files with the same fault
+BITS = 24  # where a PNG says how many bits a colour has
+TURNED = 0x0112  # the EXIF tag of a picture's orientation
 SLACK = 65536  # bytes that a picture may have beyond its plain pixels
 
 
@@ -61,9 +64,11 @@ class Submission:
     def __init__(self, path: Path, task: Task):
         self.path, self.task = path, task
         try:
+            check(path)
             self._zip = zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile) as error:
+        except Exception as error:  # a damaged directory of files raises anything
             raise UserError(f"{path}: cannot be read as a zip file ({error}); pack it again.") from error
+        self._count = Counter(self._zip.namelist())
         self.about = self._about()
         if self.about.benchmark != task.digest:
             raise UserError(
@@ -90,8 +95,7 @@ class Submission:
     def problems(self) -> list[str]:
         """Everything that is missing, misnamed or unusable, one sentence a kind; empty when all is there."""
         asked = self.asked()
-        names = self._zip.namelist()
-        found = set(names)
+        names, found = self._zip.namelist(), set(self._count)
         wanted = {place.name for place in asked}
         # what the packed folder itself holds may come back with the answer
         extra = [name for name in names if name not in wanted and not name.endswith("/") and not _belongs(name)]
@@ -102,53 +106,58 @@ class Submission:
         sentences = [
             _sentence("missing", sorted(wanted - found), f"of {len(wanted)}; they count as failed"),
             _sentence("unexpected", extra, f"files are {METHOD} and <protocol>/<pair>/output/0000.png"),
-            _sentence("given twice", sorted(name for name, count in Counter(names).items() if count > 1)),
             *(_sentence(reason, places) for reason, places in wrong.items()),
         ]
         return [sentence for sentence in sentences if sentence]
 
     def pictures(self) -> Iterator[tuple[Place, np.ndarray | None, str]]:
         """Each wanted place with its picture (S, S, 3) uint8, or None and the reason why it cannot be used."""
-        found = set(self._zip.namelist())
         for place in self.asked():
-            reason = self._fault(place) if place.name in found else "not in the submission"
+            reason = self._fault(place) if self._count[place.name] else "not in the submission"
             yield place, None if reason else self._decode(place), reason
 
     def _about(self) -> About:
         origin = f"{self.path}: {METHOD}"
+        if self._count[METHOD] > 1:
+            raise UserError(f"{origin}: is given twice; pack one.")
         try:
             info = self._zip.getinfo(METHOD)
             if info.file_size > SLACK:
                 raise UserError(f"{origin}: has {info.file_size} bytes; it is a short text.")
             values = json.loads(self._zip.read(info))
+        except UserError:
+            raise
         except KeyError as error:
             raise UserError(f"{origin}: is missing; fill in method.example.json of the task.") from error
-        except (ValueError, OSError, zipfile.BadZipFile, RuntimeError) as error:
+        except Exception as error:  # as in a damaged zip file
             raise UserError(f"{origin}: cannot be read ({error}); fill in method.example.json of the task.") from error
         return parse(values, About, origin)
 
     def _fault(self, place: Place) -> str:
         """Why a picture cannot be used; empty if it can."""
         size, info = self.task.size, self._zip.getinfo(place.name)
+        if self._count[place.name] > 1:
+            return "given twice"
         if info.flag_bits & 1:
             return "encrypted"
         if info.file_size > 4 * size * size + SLACK:
             return f"larger than a picture of {size} x {size} pixels can be"
         try:
-            with Image.open(io.BytesIO(self._zip.read(info))) as picture:
-                if picture.format != "PNG" or picture.mode != "RGB":
-                    return f"{picture.format} in mode {picture.mode}, not PNG with 8 bits RGB"
+            content = self._zip.read(info)
+            with Image.open(io.BytesIO(content)) as picture:
+                if picture.format != "PNG" or picture.mode != "RGB" or content[BITS] != 8:
+                    bits = f", {content[BITS]} bits" if picture.mode == "RGB" and content[BITS] != 8 else ""
+                    return f"{picture.format} in mode {picture.mode}{bits}, not PNG with 8 bits RGB"
                 if picture.size != (size, size):
                     return f"{picture.width} x {picture.height} pixels, not {size} x {size}"
+                if (
+                    picture.has_transparency_data
+                    or getattr(picture, "n_frames", 1) > 1
+                    or picture.getexif().get(TURNED, 1) != 1
+                ):
+                    return "transparent, animated or turned by a flag, not a plain picture"
                 picture.load()
-        except (
-            OSError,
-            ValueError,
-            SyntaxError,
-            zipfile.BadZipFile,
-            NotImplementedError,
-            Image.DecompressionBombError,
-        ):
+        except Exception:  # decoders raise anything for damaged files
             return "damaged"
         return ""
 

@@ -4,12 +4,13 @@ A task is ``benchmark.json`` in the folder that `thedit.benchmark.pack.write` ma
 
     format       1
     benchmark    name of the run; ``dataset`` of the data
-    digest       changes with everything that is asked for; a submission repeats it
+    digest       changes with everything that is asked for and shown; a submission repeats it
     size         side S of every picture in pixels
     protocols    by name: ``description``, ``moves_camera``, and ``pairs``: by name, the number of frames
     code_version, config_hash
 """
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from thedit.errors import UserError
 from thedit.evaluation import protocols
 from thedit.evaluation.predict import moves_camera
 from thedit.metrics import tables
+from thedit.metrics.measure import pixel_sha256
 from thedit.shards.store import FrameStore
 
 FORMAT = 1
@@ -57,6 +59,7 @@ class Task(Section):
 
 def of(config: Config, store: FrameStore) -> Task:
     """The task of a run whose protocols are written; `UserError` names the command that writes them."""
+    seen = functools.cache(lambda row: pixel_sha256(store.picture(row)))
     asked: dict[str, Asked] = {}
     state: list[Any] = [store.size]
     for name in config.evaluation.protocols:
@@ -67,7 +70,8 @@ def of(config: Config, store: FrameStore) -> Task:
             pairs={str(pair): len(frames) for pair, frames in rows.groupby("pair", sort=True)},
         )
         views = [[round(float(number), 5) for number in label] for label in rows["camera"]]
-        state.append([name, rows[["pair", "frame", "source_id", "driver_id"]].to_numpy().tolist(), views])
+        shown = [[seen(row) for row in rows[which]] for which in ("source_row", "driver_row")]
+        state.append([name, rows[["pair", "frame", "source_id", "driver_id"]].to_numpy().tolist(), views, shown])
     return Task(
         benchmark=config.run,
         dataset=config.data.name,

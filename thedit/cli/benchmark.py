@@ -21,8 +21,9 @@ def pack(config: ConfigFile, out: Annotated[Path, typer.Option(help="new folder"
     """Write sources, drivers and cameras of a run's protocols as plain files, without the truth of held-out people."""
     from thedit.benchmark.pack import pack
     from thedit.config import load
+    from thedit.locks import reading
 
-    task = pack(load(config), out)
+    task = pack(reading(load(config)), out)
     pairs = sum(len(asked.pairs) for asked in task.protocols.values())
     typer.echo(f"{out}: {task.frames} frames of {pairs} pairs wanted; {out / 'README.md'} says how to answer")
 
@@ -47,7 +48,8 @@ def score(submission: Zip, config: ConfigFile) -> None:
     from thedit import layout
     from thedit.benchmark.score import score as score_submission
     from thedit.config import load
+    from thedit.locks import reading
 
-    settings = load(config)
+    settings = reading(load(config))
     rows = score_submission(settings, submission)
     typer.echo(f"{layout.run(settings) / 'submissions.parquet'}: {len(rows)} rows of {rows['method'].iloc[0]}")

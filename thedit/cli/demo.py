@@ -38,7 +38,7 @@ def demo(
                 "install it with 'pip install --no-deps -r requirements-demo.lock'."
             ) from error
         from thedit import pretrained
-        from thedit.demo.studio import Studio, method_name, of_run
+        from thedit.demo.studio import Studio, by_name, of_run
 
-        chosen = of_run(run) if run else {method_name(path): path for path in weights or [pretrained.find()]}
+        chosen = of_run(run) if run else by_name(weights or [pretrained.find()])
         page.launch(Studio(chosen, Path(name), device, most_seconds), host, port, most_megabytes)

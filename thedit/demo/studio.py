@@ -58,7 +58,7 @@ class Studio:
         driver = Driver(driving)
         seconds = len(driver) / driver.rate
         if seconds > self.most_seconds:
-            raise UserError(f"the video lasts {seconds:.0f} s; this page takes up to {self.most_seconds:.0f}, cut it.")
+            raise UserError(f"the video lasts {seconds:.1f} s; this page takes up to {self.most_seconds:g}, cut it.")
         out = self.folder / visitor / "result.mp4"
         request = Request(
             [portrait],
@@ -106,7 +106,8 @@ class Studio:
 
     def forget(self, visitor: str) -> None:
         """Delete what a visitor brought and what was made of it."""
-        for path in self._seen.pop(visitor, ()):
+        theirs = self._seen.pop(visitor, set())
+        for path in theirs.difference(*self._seen.values()):  # equal uploads of several visitors are one file
             path.unlink(missing_ok=True)
         shutil.rmtree(self.folder / visitor, ignore_errors=True)
         self._painter.cache_clear()
@@ -145,6 +146,7 @@ def of_run(folder: Path) -> dict[str, Path]:
     return found
 
 
-def method_name(path: Path) -> str:
-    """How weights are called in the page."""
-    return path.parent.name if path.stem == "weights" else path.stem
+def by_name(weights: list[Path]) -> dict[str, Path]:
+    """Weights by what they are called in the page; those of the same name by their paths."""
+    names = [path.parent.name if path.stem == "weights" else path.stem for path in weights]
+    return {name if names.count(name) == 1 else str(path): path for name, path in zip(names, weights)}

@@ -190,6 +190,8 @@ def _check_shapes(path: Path, expected: Method) -> None:
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
     """A file of weights to read from; `UserError` if it is missing or damaged."""
+    if path.exists() and not path.is_file():  # opening a pipe would wait for its other end
+        raise UserError(f"{path}: is no file of weights; name a .safetensors file.")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             yield file

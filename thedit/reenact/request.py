@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -41,13 +40,13 @@ class Request:
         """The file of each result: ``out``, or with several people one in the folder ``out`` for each."""
         if len(self.sources) == 1 or self.same_person:
             return [self.out]
-        stems = Counter[str]()
-        paths = []
+        names: dict[str, str] = {}  # by what some file systems take for the same
         for source in self.sources:
-            stems[source.stem] += 1
-            number = f"-{stems[source.stem]}" if stems[source.stem] > 1 else ""
-            paths.append(self.out / f"{source.stem}{number}.mp4")
-        return paths
+            name, number = source.stem, 2
+            while name.lower() in names:
+                name, number = f"{source.stem}-{number}", number + 1
+            names[name.lower()] = name
+        return [self.out / f"{name}.mp4" for name in names.values()]
 
 
 def check_files(request: Request, frames: int) -> None:

@@ -1,5 +1,6 @@
 """Source: the picture, or the frame of a video, whose person moves."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from thedit.config import Preprocess
 from thedit.errors import UserError
 from thedit.media import stream
 from thedit.media.files import PICTURES, UnreadableError, hidden
+from thedit.media.names import natural
 from thedit.reenact.faces import LONGEST, Face, follow
 from thedit.shards.batch import FrameBatch
 
@@ -35,15 +37,21 @@ class Portrait:
 
 
 def paths(given: Iterable[Path]) -> list[Path]:
-    """The files that are given, each folder replaced by the pictures in it; `UserError` for a folder without any."""
+    """The files that are given, each folder replaced by the pictures in it; `UserError` for a folder without any.
+
+    What else lies in a folder and is not hidden is counted on standard error.
+    """
     found = []
     for path in given:
         if not path.is_dir():
             found.append(path)
             continue
-        inside = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES and not hidden(file))
+        there = sorted((file for file in path.iterdir() if not hidden(Path(file.name))), key=natural)
+        inside = [file for file in there if file.suffix.lower() in PICTURES]
         if not inside:
             raise UserError(f"{path}: holds no pictures; choose another folder.")
+        if left := [file.name for file in there if file not in inside]:
+            print(f"{path}: {len(left)} files are no pictures and are not used ({left[0]}, ...)", file=sys.stderr)
         found += inside
     return found
 

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from thedit import layout, parquet
+from thedit.benchmark import record
 from thedit.config import Config
 from thedit.errors import UserError
 from thedit.methods import registry
@@ -47,10 +48,11 @@ def of_run(config: Config, asked: Mapping[str, Iterable[Column]] = MappingProxyT
 
 def measured(config: Config) -> pd.DataFrame:
     """Rows of schema `tables.METRICS`: the run's methods and the submissions that were scored for it."""
-    path, sent = layout.run(config) / "metrics.parquet", layout.run(config) / "submissions.parquet"
+    path = layout.run(config) / "metrics.parquet"
     if not path.is_file():
         raise UserError(f"{path}: is missing; make it with 'thedit aggregate'.")
-    return pd.concat([tables.read(one, tables.METRICS) for one in (path, sent) if one.is_file()], ignore_index=True)
+    own, sent = tables.read(path, tables.METRICS), record.rows(config)
+    return pd.concat([own, sent], ignore_index=True) if len(sent) else own
 
 
 def outside(config: Config) -> dict[str, dict[str, str]]:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from thedit import locks, provenance
 from thedit.config import Config, Train, digest
 from thedit.errors import UserError
-from thedit.files import sha256, tidy
+from thedit.files import tidy
 from thedit.methods import registry, trained
 from thedit.methods.base import Method
 from thedit.methods.capture import Capture
@@ -84,7 +84,7 @@ class Trainer:
             self.method = spec.build(self.options.preset, store.size)
         if init:
             trained.begin(self.method, init)
-        self.begun_with = {"init_sha256": sha256(init)} if init else {}
+        self.begun_with = {"init_digest": trained.digest(init)} if init else {}
         self.code = provenance.code(spec.module, __name__)
         self.method.to(processes.device)
         self.average = copy.deepcopy(self.method).eval().requires_grad_(False)
