@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 
 import av
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 
 from thedit import camera, config
 from thedit.errors import UserError
-from thedit.heads import render
+from thedit.heads import counts, gestures, render
 from thedit.heads.assets import BLENDSHAPES, load
 from thedit.heads.dataset import Clip, Truth, clips, fingerprint, finished
 from thedit.heads.frames import read_maps
@@ -152,3 +153,17 @@ def test_a_data_set_counts_what_it_holds(folder):
         "version": 2, "people": 2, "clips": 2, "performances": 2, "frames": 6,
     }  # fmt: skip
     assert set(counts["blendshapes"]) == set(BLENDSHAPES)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_default_set_shows_each_of_the_52(seed):
+    heads = config.load("config/config.yaml").data.heads.model_copy(update={"seed": seed})
+    counted = counts.count(heads, clips(heads, ("train",)))
+    assert [name for name, share in counted["blendshapes"].items() if share == 0] == []
+
+
+def test_gestures_are_dealt_through():
+    hands = [gestures.deal(np.random.default_rng(5), take) for take in range(len(gestures.GESTURES))]
+    dealt = Counter(name for hand in hands for name in hand)
+    assert dealt == Counter(dict.fromkeys(gestures.GESTURES, gestures.HAND))
+    assert hands[0] != gestures.deal(np.random.default_rng(6), 0)

@@ -24,7 +24,7 @@ from torch import Tensor
 from thedit import camera, config, provenance
 from thedit.errors import UserError
 from thedit.files import atomic, sha256
-from thedit.heads import motion, people, scene
+from thedit.heads import gestures, motion, people, scene
 from thedit.heads.assets import Assets
 from thedit.heads.frames import Frames, write_maps
 from thedit.heads.motion import Motion
@@ -52,12 +52,17 @@ class Clip:
         return f"{self.split}-{self.person:04d}/{self.number:02d}"
 
     @property
-    def performance(self) -> str:
-        """What is done in the clip; training people give every performance in twos, under one path of the camera.
+    def take(self) -> int:
+        """Counts the performances of a split that have the same number; training people give each in twos.
 
         Test people have theirs alone, because protocols drive one of them by another.
         """
-        return f"train-take-{self.person // 2:04d}/{self.number:02d}" if self.split == "train" else self.name
+        return self.person // 2 if self.split == "train" else self.person
+
+    @property
+    def performance(self) -> str:
+        """What is done in the clip, under one path of the camera."""
+        return f"train-take-{self.take:04d}/{self.number:02d}" if self.split == "train" else self.name
 
     def light(self, seed: int) -> Scene:
         """Light, background and stance."""
@@ -65,7 +70,9 @@ class Clip:
 
     def moves(self, heads: config.Heads) -> Motion:
         """Expressions and cameras of the frames that are recorded."""
-        moves = motion.animate(_generator(heads.seed, self.performance, 1), heads.frames_per_clip * heads.stride)
+        dealt = gestures.deal(_generator(heads.seed, f"{self.split}/{self.number:02d}", 4), self.take)
+        frames = heads.frames_per_clip * heads.stride
+        moves = motion.animate(_generator(heads.seed, self.performance, 1), frames, dealt)
         return Motion(moves.expression[:: heads.stride], moves.camera[:: heads.stride])
 
 

@@ -3,23 +3,16 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-from torch import Tensor
 
-from thedit import camera
-from thedit.heads import facial_hair, hair, skin, wear
+from thedit.heads import facial_hair, hair, neck, skin, wear
 from thedit.heads.assets import LABELS, PARTS, Assets
 from thedit.heads.geometry import Surface
 from thedit.heads.people import Person
-from thedit.heads.strands import Ribbons, smoothstep
+from thedit.heads.strands import Ribbons
 
 Array = NDArray[np.float32]
-
-# Share of the head's yaw, pitch and roll against the camera that the body does not take part in.
-STIFF = (0.5, 0.75, 0.5)
-NECK = (0.0, -0.16, -0.04)  # the point that head and body turn about, on the mean face
 
 
 @dataclass(frozen=True)
@@ -88,7 +81,7 @@ class Wardrobe:
         whiskers = facial_hair.beard(person, self.rest, self.skin)
         if whiskers:
             pieces.append((whiskers, self._skin_surface, self.skin, "beard"))
-        base, blendshapes, rest = [own], [assets.blendshapes.numpy()], [self.rest]
+        base, blendshapes, rest, follow = [own], [assets.blendshapes.numpy()], [self.rest], [neck.follow(self.rest)]
         triangles, label = [self.solid], [assets.part.numpy()[: len(self.solid)] + 1]
         anchor, anchor_weights = [np.full(len(own), -1)], [np.zeros((len(own), 2))]
         start = len(own)
@@ -97,6 +90,7 @@ class Wardrobe:
             count = len(face)
             attach = csr_matrix((weights.ravel(), onto[face].ravel(), np.arange(count + 1) * 3), (count, len(own)))
             base.append(attach @ own + ribbons.vertices - attach @ self.rest)
+            follow.append(attach @ follow[0])
             blendshapes.append((attach @ self.deltas).reshape(count, 52, 3).swapaxes(0, 1))
             rest.append(ribbons.vertices)
             anchor.append(face + (len(self.solid) if onto is self.sheets else 0))
@@ -104,9 +98,6 @@ class Wardrobe:
             triangles.append(ribbons.triangles + start)
             label.append(np.full(len(ribbons.triangles), LABELS[name], np.int32))
             start += len(ribbons.vertices)
-        places = np.concatenate(rest)
-        sunk = places[:, 1] + 0.5 * places[:, 2]
-        follow = [smoothstep(0, 1, (-0.12 - sunk) / 0.18)]
         none = np.zeros_like(own)
         attributes = {
             name: [none] + [getattr(piece[0], name) for piece in pieces] for name in ("tangent", "tint", "normal")
@@ -161,10 +152,3 @@ class Wardrobe:
         vertices = self.rest[np.unique(self.sheets)]
         left, upper = vertices[:, 0] > 0, vertices[:, 1] > height
         return [vertices[(left == a) & (upper == b)] for a in (True, False) for b in (True, False)]
-
-
-def body_turn(recorded: Tensor, body_yaw: float) -> Tensor:
-    """Rotation vectors (T, 3), radians, of the body seen from the head: it keeps facing the camera, mostly."""
-    yaw, pitch, roll = camera.angles(camera.split(recorded.float().cpu())[0]).unbind(-1)
-    turn = torch.stack([-STIFF[0] * pitch, STIFF[1] * yaw + body_yaw, -STIFF[2] * roll], dim=-1)
-    return torch.deg2rad(turn)

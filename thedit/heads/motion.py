@@ -1,5 +1,6 @@
 """Motion of a talking head: speech, blinks, gaze, expressions, head and camera, at 25 frames a second."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 from thedit import camera
 from thedit.heads import gestures
 from thedit.heads.assets import BLENDSHAPES
-from thedit.heads.figure import NECK
+from thedit.heads.neck import NECK
 
 Array = NDArray[np.float64]
 RATE = 25.0
@@ -50,10 +51,13 @@ class Motion:
     camera: Tensor
 
 
-def animate(generator: np.random.Generator, frames: int) -> Motion:
-    """One clip's motion: blendshapes, and the head's and the camera's places as cameras."""
+def animate(generator: np.random.Generator, frames: int, dealt: Sequence[str] = ()) -> Motion:
+    """One clip's motion: blendshapes, and the head's and the camera's places as cameras.
+
+    ``dealt``: gestures that certainly show, see `thedit.heads.gestures`.
+    """
     seen = _turns(generator, frames)
-    expression = gestures.add(generator, _speech(generator, frames) + _moods(generator, frames))
+    expression = gestures.add(generator, _speech(generator, frames) + _moods(generator, frames), dealt)
     _look(expression, generator, seen)
     _blink(expression, generator)
     return Motion(torch.from_numpy(possible(expression)).float(), _record(generator, seen))

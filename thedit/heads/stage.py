@@ -9,8 +9,9 @@ from torch import Tensor
 from thedit import camera
 from thedit.heads import casting, deforming, shading
 from thedit.heads.assets import LABELS, Assets
-from thedit.heads.figure import NECK, Figure, body_turn
+from thedit.heads.figure import Figure
 from thedit.heads.frames import Frames
+from thedit.heads.neck import NECK, body_turn
 from thedit.heads.scene import Scene
 
 SKY_RAYS = 32
