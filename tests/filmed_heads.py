@@ -32,7 +32,7 @@ def _take(renderer, person, own, performance, moments, size):
     cameras = camera.join(pose, camera.intrinsics())
     margin = torch.tensor([-0.25, -0.25, 1.5]).expand(moments, 3)
     wide = camera.crop(cameras, margin)
-    frames = renderer.render(person, expression, wide, scene.sample(own), maps=True)
+    frames = renderer.render(person, expression, wide, scene.sample(own), maps=3 * size // 8)
     pictures = torch.from_numpy(frames.image).movedim(-1, 1).float() / 127.5 - 1
     identity = torch.from_numpy(person.identity).float()
     marks = renderer.assets.vertices(identity, expression)[:, renderer.assets.landmarks]

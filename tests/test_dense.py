@@ -270,7 +270,9 @@ def answer(side=8):
     offset = 0.01 * torch.randn(1, side, side, 3, generator=random)
     solid = torch.rand(1, side, side, generator=random) > 0.3
     yes, no = torch.ones_like(solid), torch.zeros_like(solid)
-    known = Correspondence(uv, offset, torch.full((1, side, side), 2.6), yes.byte(), solid, solid, solid, ~solid, no)
+    known = Correspondence(
+        uv, offset, torch.full((1, side, side), 2.6), yes.byte(), solid, solid, solid, solid, ~solid, no
+    )
     opacity = solid[:, None].float()
     place = (2 * (uv.movedim(-1, 1) + source.MARGIN) / source.WIDE - 1) * opacity
     drawing = Drawing(

@@ -146,4 +146,4 @@ def test_errors_are_pixels_of_the_source(asset_file):
         table = correspondence.errors(Knows(known, wrong), Store(), Truth(), heads, pairs).set_index("variant")
         assert table.loc["self", "value"] == pytest.approx(wrong, abs=0.01) and table.loc["self", "n"] == 2
         assert table.loc["self-features", "value"] == pytest.approx(wrong, abs=0.01)
-        assert table.loc["self-still", "value"] > 2
+        assert table.loc["self-still", "value"] > 0.5

@@ -30,8 +30,8 @@ def errors(method: Method, frames: FrameStore, truth: TruePictures, heads: Asset
     """Rows metric, variant, value, ci_low, ci_high, n of one protocol's ``pairs``; intervals leave out people.
 
     A frame's value is the mean error, in pixels of the source's picture, over the cells whose point the source shows:
-    of the head, and of eyes, mouth and brows alone (``-features``). Beside it stands what no motion at all would get
-    (``-still``).
+    of the head's own surface, without strands, and of eyes, mouth and brows alone (``-features``). Beside it stands
+    what no motion at all would get (``-still``).
     """
     head = Head(heads)
     rows: list[dict[str, Any]] = []
@@ -76,8 +76,9 @@ def _pair(
 
 def _parts(known: Correspondence, number: int) -> dict[str, Tensor]:
     """Cells (G, G) of a frame that the source shows: of the head, and of what a face is read from."""
-    visible = known.visible[number]
-    return {"": visible, "-features": visible & torch.isin(known.label[number], torch.tensor(FEATURES))}
+    shown, label = known.shown[number], known.label[number]
+    features = torch.isin(label, torch.tensor(FEATURES))
+    return {"": shown & (label < LABELS["lashes"]), "-features": shown & features}
 
 
 def _own(known: Correspondence) -> Tensor:

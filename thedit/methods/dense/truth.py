@@ -50,14 +50,14 @@ def losses(view: View, source: FrameBatch, target: FrameBatch, options: DenseOpt
     true = _beyond_pivot(truth.distance[:, None], target.surface.camera)
     places, offsets, distances = FURTHEST
     made = {
-        "place": o.place * _mean(2 * (place - wanted), weight * truth.visible[:, None], places),
+        "place": o.place * _mean(2 * (place - wanted), weight * truth.shown[:, None], places),
         "distance": o.distance * _mean(found - true, solid, distances),
         "opacity": o.opacity * _cross_entropy(opacity, truth.solid[:, None].float()),
     }
     if o.reach:
         made["offset"] = o.offset * _mean(offset - truth.offset.movedim(-1, 1), weight, offsets)
     if view.gate is not None:
-        shown = (truth.visible | truth.open)[:, None].float()
+        shown = (truth.shown | truth.open)[:, None].float()
         error = functional.binary_cross_entropy_with_logits(_pool(view.gate, side), shown, reduction="none")
         known = _gate_known(truth)[:, None].float()
         made["gate"] = o.gate * (error * known).sum() / known.sum().clamp(min=1)
