@@ -21,6 +21,11 @@ def square(driver: np.ndarray, result: np.ndarray) -> np.ndarray:
     return result
 
 
+def even(picture: np.ndarray) -> np.ndarray:
+    """A picture (H, W, 3) without its last row or column where H.264, which wants even sides, has no place for it."""
+    return picture[: len(picture) // 2 * 2, : picture.shape[1] // 2 * 2]
+
+
 def side_by_side(source: np.ndarray) -> Composition:
     """Source | driver | result."""
     return lambda driver, result: np.concatenate([_fitted(source, result), _fitted(driver, result), result], axis=1)
@@ -35,7 +40,7 @@ class Whole:
     """
 
     def __init__(self, picture: np.ndarray, box: np.ndarray, landmarks: np.ndarray):
-        self.picture = picture[: len(picture) // 2 * 2, : picture.shape[1] // 2 * 2]  # H.264 wants even sides
+        self.picture = even(picture)
         left, top, side = (int(value) for value in box)
         self._place = slice(top, top + side), slice(left, left + side)
         self._around = picture[self._place].astype(np.float32)

@@ -1,5 +1,6 @@
 """File: an H.264 video whose frames are shown when the driver's were, with the driver's sound in time."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -18,10 +19,15 @@ COPIED = ("aac", "mp3", "ac3", "alac", "opus")  # sound that MP4 holds as it is;
 
 
 class Video:
-    """An open file: pictures with their times, and the sound of ``driver``, whose picture begins at ``start``."""
+    """An open file: pictures with their times, and the sound of ``driver``, whose picture begins at ``start``.
 
-    def __init__(self, container: av.container.OutputContainer, rate: float, driver: Path | None, start: float):
-        self._container, self._rate = container, rate
+    The sound ends after so many ``seconds``.
+    """
+
+    def __init__(
+        self, container: av.container.OutputContainer, rate: float, driver: Path | None, start: float, seconds: float
+    ):
+        self._container, self._rate, self._seconds = container, rate, seconds
         self._stream: av.VideoStream | None = None
         self._driver, self._start = driver, start
         self._sound: Iterator[tuple[float, list[av.Packet]]] = iter(())
@@ -41,7 +47,7 @@ class Video:
         """Write what is still to come."""
         assert self._stream is not None
         self._container.mux(self._stream.encode())
-        self._hear(float("inf"))
+        self._hear(self._seconds)
 
     def _open(self, picture: np.ndarray) -> None:
         rate = Fraction(self._rate).limit_denominator(1001)
@@ -60,7 +66,7 @@ class Video:
             self._next = next(self._sound, None)
 
 
-class Still:
+class Photograph:
     """A picture file for the one frame of a picture."""
 
     def __init__(self, path: Path):
@@ -73,10 +79,12 @@ class Still:
 
 
 @contextmanager
-def video(path: Path, rate: float, driver: Path | None = None, start: float = 0.0) -> Iterator[Video]:
+def video(
+    path: Path, rate: float, driver: Path | None = None, start: float = 0.0, seconds: float = math.inf
+) -> Iterator[Video]:
     """A video that appears at ``path`` when it is complete; ``driver`` None: without sound."""
     with atomic(path) as sibling, av.open(str(sibling), "w") as container:
-        made = Video(container, rate, driver, start)
+        made = Video(container, rate, driver, start, seconds)
         yield made
         made.close()
 

@@ -1,5 +1,6 @@
-"""From a request to files: source, driver, camera, motion, picture, composition, file."""
+"""From a request to files: source, driver, camera, motion, picture, composition, subject, file."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -25,11 +26,11 @@ from thedit.reenact.camera import PERIOD
 from thedit.reenact.composition import Composition, Whole
 from thedit.reenact.driver import Driver
 from thedit.reenact.faces import STRETCH, Face, network
-from thedit.reenact.file import Still, Video, video
+from thedit.reenact.file import Photograph, Video, video
 from thedit.reenact.picture import Painter, ahead, in_order, workers
 from thedit.reenact.request import Request
 from thedit.reenact.source import Portrait, load, readable, remedy
-from thedit.shards.batch import FrameBatch
+from thedit.reenact.subject import Film, Filmed, Moment, Paint, Still, together
 from thedit.shards.combine import combine
 
 
@@ -57,9 +58,7 @@ def reenact(request: Request, loaded: tuple[Method, Preprocess] | None = None) -
     """
     start = time.perf_counter()
     driver = Driver(request.driving)
-    for path in request.sources:
-        with readable(path):
-            stream.timeline([path])
+    lengths = [_length(path) for path in request.sources]
     asked.check_files(request, len(driver))
     device = asked.device(request.device)
     method, settings = loaded or trained.load(request.weights)
@@ -68,13 +67,19 @@ def reenact(request: Request, loaded: tuple[Method, Preprocess] | None = None) -
     network("detector", settings.detector)  # whose weights may be missing
 
     sized = settings.model_copy(update={"size": request.size or settings.size})
-    portraits = [load(path, sized, request.source_frame) for path in request.sources]
+    sources: list[Portrait | Film] = [
+        Film(path, sized) if request.filmed(length) else load(path, sized, request.source_frame)
+        for path, length in zip(request.sources, lengths)
+    ]
+    portraits = [source for source in sources if isinstance(source, Portrait)]
     for portrait in portraits:
         if objection := method.objections(portrait.frame)[0]:
             raise UserError(f"{portrait.path}: {objection}; choose another picture.")
     made = Made(request.outputs(), remarks=[f"{p.path}: {text}" for p in portraits for text in p.remarks])
-    with closing(ahead(_driving(request, driver, settings), 2 * STRETCH)) as faces:
-        _animate(request, driver, faces, method.to(device), portraits, made)
+    films = [source if isinstance(source, Film) else None for source in sources]
+    with closing(ahead(together(_driving(request, driver, settings), films), 2 * STRETCH)) as moments:
+        _animate(request, driver, moments, method.to(device), sources, made)
+    made.remarks += [f"{film.path}: {text}" for film in films if film for text in film.remarks(driver)]
 
     made.seconds, made.peak_mib = time.perf_counter() - start, peak_bytes(device.type) / 2**20
     made.device = (
@@ -84,34 +89,55 @@ def reenact(request: Request, loaded: tuple[Method, Preprocess] | None = None) -
 
 
 def _animate(
-    request: Request, driver: Driver, faces: Iterator[Face], method: Method, portraits: list[Portrait], made: Made
+    request: Request,
+    driver: Driver,
+    moments: Iterator[Moment],
+    method: Method,
+    sources: list[Portrait | Film],
+    made: Made,
 ) -> None:
-    """Pictures of every source, compositions and files for the driver's faces, several frames at once."""
-    before, first = _first_usable(faces, driver.path)
-    people = _people(request, portraits)
-    painters = [Painter(method, person, first) for person in people]
-    compositions = [_composition(request, portrait) for portrait in portraits[: len(people)]]
+    """Pictures of every source, and files for the driver's faces, several frames at once."""
+    before, first = _first_usable(moments, driver.path)
+    subjects = _subjects(request, method, sources, first[0])
 
-    def paint(face: Face) -> tuple[Face, list[np.ndarray]]:
-        if face.crop is None:
-            return face, []
-        results = (painter(face, request.transfer, request.view) for painter in painters)
-        return face, [compose(face.crop, result) for compose, result in zip(compositions, results)]
+    def painters() -> Iterator[tuple[Face, list[Paint | None]]]:
+        for face, own in chain([first], moments):
+            yield face, [subject.at(shown) for subject, shown in zip(subjects, own)]
 
-    count = workers(painters[0].device)
+    def paint(moment: tuple[Face, list[Paint | None]]) -> tuple[Face, list[np.ndarray | None]]:
+        face, made_by = moment
+        return face, [make(face) if make else None for make in made_by] if face.crop is not None else []
+
+    device = next((parameter.device for parameter in method.parameters()), torch.device("cpu"))
     with ExitStack() as files, tqdm(total=len(driver), desc="reenact", unit="frame") as bar:
-        videos = [files.enter_context(_file(path, driver, request.sound)) for path in made.paths]
-        shown: list[np.ndarray] = []
-        for face, pictures in in_order(paint, chain([first], faces), count):
+        lasts = [source.seconds if isinstance(source, Film) else math.inf for source in sources]
+        videos = [files.enter_context(_file(*one, driver, request.sound)) for one in zip(made.paths, lasts)]
+        shown: list[np.ndarray | None] = []
+        for face, pictures in in_order(paint, painters(), workers(device)):
             shown = pictures or shown  # a frame without a usable face repeats the one before
             for one in [*before, face]:  # and those before the first face show what it shows
                 for file, picture in zip(videos, shown):
-                    file.add(picture, one.time)
+                    if picture is not None:
+                        file.add(picture, one.time)
                 made.frames += 1
                 made.repeated.update([one.reason.partition(" (")[0]] if one.reason else [])
                 bar.update()
             before = []
-        bar.total = bar.n  # frames that do not decode are not there
+        bar.total = bar.n  # frames that do not decode are not there, and films may be over
+
+
+def _subjects(request: Request, method: Method, sources: list[Portrait | Film], first: Face) -> list[Still | Filmed]:
+    """Who is animated, for every file: each source, or the one person whom all of them show."""
+    if request.same_person:
+        portraits = [source for source in sources if isinstance(source, Portrait)]
+        frames = combine(lambda *values: torch.cat(values), *(portrait.frame for portrait in portraits))
+        return [Still(Painter(method, frames, first), _composition(request, portraits[0]), request)]
+    return [
+        Filmed(source, method, first, request)
+        if isinstance(source, Film)
+        else Still(Painter(method, source.frame, first), _composition(request, source), request)
+        for source in sources
+    ]
 
 
 def _driving(request: Request, driver: Driver, settings: Preprocess) -> Iterator[Face]:
@@ -123,24 +149,22 @@ def _driving(request: Request, driver: Driver, settings: Preprocess) -> Iterator
     return (replace(face, number=n, time=n / driver.rate) for face in faces for n in range(count))
 
 
-def _first_usable(faces: Iterator[Face], path: Path) -> tuple[list[Face], Face]:
-    """The faces before the first one that can be used, and that one; `UserError` when there is none."""
+def _first_usable(moments: Iterator[Moment], path: Path) -> tuple[list[Face], Moment]:
+    """The driver's faces before the first one that can be used, and the moment of that; `UserError` without any."""
     before: list[Face] = []
-    for face in faces:
+    for face, own in moments:
         if face.frame is not None:
-            return before, face
+            return before, (face, own)
         before.append(face)
     reasons = Counter(face.reason.partition(" (")[0] for face in before) or {"no frame decodes": 1}
     hint = remedy("no face found") if "no face found" in reasons else ""
     raise UserError(f"{path}: {', '.join(reasons)}; choose another file{hint}.")
 
 
-def _people(request: Request, portraits: list[Portrait]) -> list[FrameBatch]:
-    """The frames of each person: one, or all of them of the one person whom they show."""
-    frames = [portrait.frame for portrait in portraits]
-    if not request.same_person:
-        return frames
-    return [combine(lambda *values: torch.cat(values), *frames)]
+def _length(path: Path) -> int:
+    """How many frames a source has; `UserError` for a file that cannot be read."""
+    with readable(path):
+        return len(stream.timeline([path]).ticks)
 
 
 def _composition(request: Request, portrait: Portrait) -> Composition:
@@ -150,10 +174,10 @@ def _composition(request: Request, portrait: Portrait) -> Composition:
 
 
 @contextmanager
-def _file(path: Path, driver: Driver, sound: bool) -> Iterator[Video | Still]:
-    """A file for frames that are shown when the driver's are."""
+def _file(path: Path, seconds: float, driver: Driver, sound: bool) -> Iterator[Video | Photograph]:
+    """A file for frames that are shown when the driver's are, of at most so many ``seconds``."""
     if path.suffix.lower() in asked.SAVED:
-        yield Still(path)
+        yield Photograph(path)
     else:
-        with video(path, driver.rate, driver.path if sound else None, driver.start) as file:
+        with video(path, driver.rate, driver.path if sound else None, driver.start, seconds) as file:
             yield file

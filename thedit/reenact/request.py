@@ -36,6 +36,10 @@ class Request:
     device: str = "auto"
     force: bool = False
 
+    def filmed(self, frames: int) -> bool:
+        """Whether a source of so many frames is animated frame by frame: a video whose heads go back into it."""
+        return self.show == "whole" and frames > 1 and self.source_frame is None and not self.same_person
+
     def outputs(self) -> list[Path]:
         """The file of each result: ``out``, or with several people one in the folder ``out`` for each."""
         if len(self.sources) == 1 or self.same_person:
