@@ -148,6 +148,19 @@ def test_a_visitor_uploads_drives_turns_and_downloads(folder, studio, page, brow
         with urllib.request.urlopen(wait(source(selector))) as answer:
             return np.array(Image.open(io.BytesIO(answer.read())).convert("RGB")).astype(int)
 
+    def download(address):
+        """Frames (F, H, W, 3) of the result, and whether it has sound."""
+        with urllib.request.urlopen(address) as answer, av.open(io.BytesIO(answer.read())) as container:
+            frames = [frame.to_ndarray(format="rgb24").astype(int) for frame in container.decode(video=0)]
+            return np.stack(frames), bool(container.streams.audio)
+
+    def slide(place, value):
+        number = find(f"#{place} input[type=number]")
+        browser.execute_script(
+            "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'));"
+            "arguments[0].dispatchEvent(new Event('change'))", number, value,
+        )  # fmt: skip
+
     def tab(number):
         find("button[role=tab]")
         browser.find_elements(By.CSS_SELECTOR, "button[role=tab]")[number].click()
@@ -171,27 +184,30 @@ def test_a_visitor_uploads_drives_turns_and_downloads(folder, studio, page, brow
     wait(lambda _: "talk" in (source("#driver video")(_) or ""))
     find("#animate").click()
     address = wait(source("#result video"))
-    with urllib.request.urlopen(address) as answer:
-        (tmp_path / "downloaded.mp4").write_bytes(answer.read())
+    straight, sounds = download(address)
     assert find("#result a[download]").get_attribute("href") == address
-    with av.open(str(tmp_path / "downloaded.mp4")) as container:
-        assert container.streams.audio
-        assert sum(1 for _ in container.decode(video=0)) == FRAMES
+    assert sounds and len(straight) == FRAMES
     assert f"{FRAMES} frames in" in find("#said").text
+    # the head swings while it talks, the further the later in a second
+    slide("orbit", 45)
+    find("#animate").click()
+    swung, _ = download(
+        wait(lambda _: (source("#result video")(_) or address) != address and source("#result video")(_))
+    )
+    change = np.abs(swung - straight).mean((1, 2, 3))
+    assert len(swung) == FRAMES and change[-1] > 1.5 * change[0]
     # the head turns at once
     tab(1)
     before = picture("#still img")
     first = source("#still img")(None)
-    number = find("#yaw input[type=number]")
-    browser.execute_script("arguments[0].value = 25; arguments[0].dispatchEvent(new Event('input'))", number)
-    browser.execute_script("arguments[0].dispatchEvent(new Event('change'))", number)
+    slide("yaw", 25)
     wait(lambda _: source("#still img")(_) != first)
     assert before.shape == (SIZE, SIZE, 3)
     assert np.abs(picture("#still img") - before).mean() > 0.5
     if "THEDIT_SCREENSHOTS" in os.environ:
         browser.save_screenshot(f"{os.environ['THEDIT_SCREENSHOTS']}/demo.png")
     # nothing is kept
-    brought = [path for path in studio.folder.rglob("*") if path.name in ("talk.mp4", "result.mp4")]
+    brought = [path for path in studio.folder.rglob("*") if path.name.startswith(("talk", "result"))]
     assert brought
     browser.get("about:blank")
     wait(lambda _: not any(path.exists() for path in brought))

@@ -35,11 +35,11 @@ def build(studio: Studio) -> gr.Blocks:
                     elem_id="portrait",
                     height=300,
                 )
-                driver = gr.Video(label="Driving video", sources=["upload", "webcam"], elem_id="driver", height=300)
+                driver = gr.Video(label="Driving video", sources=["upload", "webcam"], elem_id="driver", height=340)
                 gr.Examples(
                     [[str(_astronaut(studio)), str(EXAMPLE_DRIVER)]],
                     [portrait, driver],
-                    label="Examples that may be passed on",
+                    label="Examples: click to take them",
                     cache_examples=False,
                 )
                 method = gr.Dropdown(names, value=names[0], label="Method", visible=len(names) > 1)
@@ -57,7 +57,7 @@ def build(studio: Studio) -> gr.Blocks:
                     said = gr.Markdown(elem_id="said")
                 with gr.Tab("Turn it yourself"):
                     still = gr.Image(
-                        label="At once",
+                        label="The head as the sliders say",
                         elem_id="still",
                         interactive=False,
                         height=320,

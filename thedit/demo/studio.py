@@ -1,6 +1,7 @@
 """What the page can do, without the page: animate a portrait, and show it at once as sliders say."""
 
 import functools
+import itertools
 import shutil
 import threading
 from collections import defaultdict
@@ -38,7 +39,7 @@ class Studio:
         self.methods = {name: trained.load(path) for name, path in weights.items()}
         for method, _ in self.methods.values():
             method.to(self.device)
-        self._lock = threading.Lock()
+        self._lock, self._numbers = threading.Lock(), itertools.count()
         self._seen: dict[str, set[Path]] = defaultdict(set)
         self._painter = functools.lru_cache(maxsize=4)(self._prepare)
         self._moment = functools.lru_cache(maxsize=16)(self._face)
@@ -59,7 +60,7 @@ class Studio:
         seconds = len(driver) / driver.rate
         if seconds > self.most_seconds:
             raise UserError(f"the video lasts {seconds:.1f} s; this page takes up to {self.most_seconds:g}, cut it.")
-        out = self.folder / visitor / "result.mp4"
+        out = self.folder / visitor / f"result-{next(self._numbers)}.mp4"  # a browser keeps what had the same name
         request = Request(
             [portrait],
             driving,
@@ -72,7 +73,10 @@ class Studio:
             force=True,
         )
         with self._lock:
-            return reenact(request, self.methods[name])
+            made = reenact(request, self.methods[name])
+        for earlier in set(out.parent.iterdir()) - {out}:
+            earlier.unlink(missing_ok=True)
+        return made
 
     def still(
         self,

@@ -18,10 +18,11 @@ def as_html(tables: Sequence[Table]) -> str:
     """Tables as HTML; every text is escaped."""
     parts = []
     for table in tables:
-        head = "".join(f"<th>{html.escape(text)}</th>" for text in table.headings)
+        head = "".join(f"<th>{_html_heading(text)}</th>" for text in table.headings)
         body = "".join(f"<tr>{''.join(map(_html_cell, row))}</tr>" for row in table.rows)
         note = f"<p class='note'>{html.escape(table.note)}</p>" if table.note else ""
-        parts.append(f"<h3>{html.escape(table.title)}</h3><table><tr>{head}</tr>{body}</table>{note}")
+        parts.append(f"<h3>{html.escape(table.title)}</h3>")
+        parts.append(f"<div class='scroll'><table><tr>{head}</tr>{body}</table></div>{note}")
     return "\n".join(parts) + "\n"
 
 
@@ -48,6 +49,11 @@ def as_csv(metrics: pd.DataFrame, methods: Sequence[str]) -> str:
 FORMATS = {"text": as_text, "markdown": as_markdown, "latex": as_latex}
 
 
+def _html_heading(text: str) -> str:
+    """A heading whose unit and arrow stay on the line of the word before."""
+    return html.escape(text).replace(", °", ",\u00a0°").replace(" ↑", "\u00a0↑").replace(" ↓", "\u00a0↓")
+
+
 def _html_cell(cell: Cell) -> str:
     kind = " class='best'" if cell.best else ""
     return f"<td{kind}>{html.escape(cell.value)}<small>{html.escape(cell.more)}</small></td>"
@@ -61,11 +67,6 @@ def _markdown(table: Table) -> str:
             _line([f"{value}<br><sub>{cell.more}</sub>" if cell.more else value for value, cell in zip(values, row)])
         )
     return "\n".join(lines + ([f"\n{table.note}"] if table.note else []))
-
-
-def _markdown_cell(cell: Cell) -> str:
-    value = f"**{cell.value}**" if cell.best else cell.value
-    return f"{value}<br><sub>{cell.more}</sub>" if cell.more else value
 
 
 def _line(cells: Sequence[str]) -> str:
