@@ -39,7 +39,7 @@ rule heads_render:
         config=CONFIG,
         options=digest(settings.data.heads),
         code=code("thedit.cli.heads"),
-        folder=DATA,
+        folder=lambda wildcards: DATA,
         part="",
     shell:
         "exec thedit heads render --config {params.config} --out {params.folder} --jobs {threads} {params.part}"
@@ -75,7 +75,7 @@ rule preprocess:
         options=digest(settings.data.preprocess),
         videos=videos,
         code=code("thedit.cli.preprocess"),
-        folder=DATA,
+        folder=lambda wildcards: DATA,
         part="",
     shell:
         "exec thedit preprocess --config {params.config} --out {params.folder} --jobs {threads} {params.part}"
