@@ -1,7 +1,6 @@
 """That planedict-dense learns, on two cores in minutes: what it makes of people whom it never saw.
 
-The mouth is not asked for: it comes last, after more pairs than minutes on two cores see (after 400 steps its opening,
-read from the motion code, correlates with the truth by less than 0.1).
+The mouth is not asked for: it comes last, after more pairs than minutes on two cores see.
 """
 
 import pytest
