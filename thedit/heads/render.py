@@ -51,12 +51,16 @@ def _people(some: list[Clip]) -> list[list[Clip]]:
 
 
 def _run(tasks: list[list[Clip]], heads: Heads, folder: Path, assets: Path, key: str, jobs: int) -> Iterator[int]:
-    if jobs == 1:
-        _prepare(heads, assets)
-        yield from (_person(task, heads, folder, key) for task in tasks)
-        return
     import torch
 
+    if jobs == 1:
+        threads = torch.get_num_threads()
+        try:
+            _prepare(heads, assets)
+            yield from (_person(task, heads, folder, key) for task in tasks)
+        finally:
+            torch.set_num_threads(threads)
+        return
     with Workers(min(jobs, max(len(tasks), 1)), _start, heads, assets, torch.cuda.device_count()) as pool:
         futures = [pool.submit(_person, task, heads, folder, key) for task in tasks]
         try:
@@ -70,22 +74,20 @@ _renderer = None
 
 
 def _start(heads: Heads, assets: Path, gpus: int) -> None:
-    """Prepare a worker: the processes are the parallelism."""
-    import torch
-
+    """Prepare a worker."""
     take_turns_on_gpus(gpus)
-    torch.set_num_threads(1)
     _prepare(heads, assets)
 
 
 def _prepare(heads: Heads, assets: Path) -> None:
-    """Prepare this process."""
+    """Prepare this process, on one thread, always: the truth's last digits follow from their number."""
     global _renderer
     import torch
 
     from thedit.heads.assets import load
     from thedit.heads.renderer import Renderer
 
+    torch.set_num_threads(1)
     _renderer = Renderer(load(assets), heads.size, "cuda" if torch.cuda.is_available() else "cpu")
 
 
