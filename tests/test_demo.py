@@ -122,11 +122,13 @@ def browser():
 
 
 def test_a_visitor_uploads_drives_turns_and_downloads(folder, studio, page, browser, tmp_path):
+    from selenium.common.exceptions import StaleElementReferenceException
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import WebDriverWait
 
     def wait(condition):
-        return WebDriverWait(browser, PATIENCE).until(condition)
+        stale = [StaleElementReferenceException]  # the page puts a new element in the place of one that is looked at
+        return WebDriverWait(browser, PATIENCE, ignored_exceptions=stale).until(condition)
 
     def find(selector):
         return wait(lambda _: browser.find_elements(By.CSS_SELECTOR, selector))[0]
