@@ -98,7 +98,7 @@ def test_points_are_looked_up_where_they_are(seen):
     steps = (torch.arange(known.label.shape[-1]) + 0.5) / known.label.shape[-1]
     still = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), -1)
     moved, unmoved = ((found - known.uv)[known.visible].norm(dim=-1).mean() * SIZE for found in (place, still))
-    assert moved < 0.9 and moved < unmoved / 2  # pixels
+    assert moved < 0.8 and moved < 0.7 * unmoved  # pixels
 
 
 @pytest.mark.slow
