@@ -7,9 +7,9 @@ pytest.importorskip("triton")
 
 from thedit import camera
 from thedit.bench.agreement import conditioned
-from thedit.kernels import blur as blur_oracle
+from thedit.kernels import blur as blur_reference
 from thedit.kernels import blur_triton, planedict, planedict_triton, render_triton
-from thedit.kernels import render as render_oracle
+from thedit.kernels import render as render_reference
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -92,9 +92,9 @@ def render_case(batch, channels, hidden, outputs, side, size, samples, focal):
 def test_rendering_and_its_gradients(shape, samples, focal, dtype):
     planes, weights, rays = render_case(*shape, samples, focal)
     results = []
-    for render in (render_triton.render, render_oracle.render_plain):
+    for render in (render_triton.render, render_reference.render_plain):
         inputs = [tensor.clone().requires_grad_() for tensor in (planes.to(dtype), *weights)]
-        out = render(inputs[0], render_oracle.Decoder(*inputs[1:]), *rays)
+        out = render(inputs[0], render_reference.Decoder(*inputs[1:]), *rays)
         gradient = [torch.cos(torch.arange(value.numel(), device=DEVICE)).view_as(value) for value in out]
         results.append((*out, *torch.autograd.grad(out, inputs, gradient)))
     limit = 1e-4 if dtype == torch.float32 else 1e-2
@@ -106,16 +106,16 @@ def test_rendering_and_its_gradients(shape, samples, focal, dtype):
 
 def test_middle_of_the_intervals_without_noise():
     planes, weights, rays = render_case(1, 16, 16, 4, 8, 4, (4, 4), camera.FOCAL)
-    decoder = render_oracle.Decoder(*weights)
+    decoder = render_reference.Decoder(*weights)
     value = render_triton.render(planes, decoder, *rays[:-1])
-    for got, wanted in zip(value, render_oracle.render_plain(planes, decoder, *rays[:-1]), strict=True):
+    for got, wanted in zip(value, render_reference.render_plain(planes, decoder, *rays[:-1]), strict=True):
         assert error(got, wanted) <= 1e-4
 
 
 @pytest.mark.parametrize("shape", [(2, 5, 9, 9), (1, 130, 5, 5), (1, 16, 17, 17)])
 def test_blur_and_its_gradient(shape):
     results = []
-    for blur in (blur_triton.blur, blur_oracle.blur):
+    for blur in (blur_triton.blur, blur_reference.blur):
         x = random(*shape, seed=0).requires_grad_()
         out = blur(x)
         (gradient,) = torch.autograd.grad(out, x, random(*out.shape, seed=1))

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from thedit.kernels.render import HALF_SIDE, SMALLEST_WEIGHT, Decoder, Rendering
+from thedit.kernels.texels_triton import add_features, read_features
 
 RAYS_A_WARP = 16
 WARPS = {torch.bfloat16: 4, torch.float32: 2}
@@ -165,62 +166,6 @@ def _softplus(x):
 
 
 @triton.jit
-def _bilinear(first, second, half, R: tl.constexpr):
-    """Texels and weights of world coordinates (P,) on a plane's columns and rows."""
-    column = tl.minimum(tl.maximum((first / half + 1.0) * (0.5 * R) - 0.5, 0.0), R - 1.0)
-    row = tl.minimum(tl.maximum((second / half + 1.0) * (0.5 * R) - 0.5, 0.0), R - 1.0)
-    column0, row0 = tl.floor(column).to(tl.int32), tl.floor(row).to(tl.int32)
-    column1, row1 = tl.minimum(column0 + 1, R - 1), tl.minimum(row0 + 1, R - 1)
-    return column0, column1, column - column0, row0, row1, row - row0
-
-
-@triton.jit
-def _texel(planes, offset, channel, mask):
-    """Channels (P, F) of one texel per ray."""
-    return tl.load(planes + offset[:, None] + channel[None, :], mask=mask, other=0.0).to(tl.float32)
-
-
-@triton.jit
-def _features(planes, base, x, y, z, half, mask, R: tl.constexpr, F: tl.constexpr, F2: tl.constexpr):
-    """Mean (P, F) of the bilinear samples of the three planes at world points; ``base`` (P,) is a ray's first plane."""
-    channel = tl.arange(0, F2)
-    inside = mask[:, None] & (channel < F)[None, :]
-    total = tl.zeros((x.shape[0], F2), tl.float32)
-    for plane in tl.static_range(3):
-        first, second = (y if plane == 2 else x), (y if plane == 0 else z)
-        column0, column1, right, row0, row1, down = _bilinear(first, second, half, R)
-        start = base + plane * R * R * F
-        upper, lower = start + row0 * (R * F), start + row1 * (R * F)
-        total += _texel(planes, upper + column0 * F, channel, inside) * ((1 - right) * (1 - down))[:, None]
-        total += _texel(planes, upper + column1 * F, channel, inside) * (right * (1 - down))[:, None]
-        total += _texel(planes, lower + column0 * F, channel, inside) * ((1 - right) * down)[:, None]
-        total += _texel(planes, lower + column1 * F, channel, inside) * (right * down)[:, None]
-    return total * (1.0 / 3.0)
-
-
-@triton.jit
-def _add_texel(planes, offset, channel, mask, value):
-    tl.atomic_add(planes + offset[:, None] + channel[None, :], value, mask=mask, sem="relaxed")
-
-
-@triton.jit
-def _add_features(planes, base, x, y, z, half, mask, value, R: tl.constexpr, F: tl.constexpr, F2: tl.constexpr):
-    """Add the gradient (P, F) of `_features` to the gradient of the planes."""
-    channel = tl.arange(0, F2)
-    inside = mask[:, None] & (channel < F)[None, :]
-    value = value * (1.0 / 3.0)
-    for plane in tl.static_range(3):
-        first, second = (y if plane == 2 else x), (y if plane == 0 else z)
-        column0, column1, right, row0, row1, down = _bilinear(first, second, half, R)
-        start = base + plane * R * R * F
-        upper, lower = start + row0 * (R * F), start + row1 * (R * F)
-        _add_texel(planes, upper + column0 * F, channel, inside, value * ((1 - right) * (1 - down))[:, None])
-        _add_texel(planes, upper + column1 * F, channel, inside, value * (right * (1 - down))[:, None])
-        _add_texel(planes, lower + column0 * F, channel, inside, value * ((1 - right) * down)[:, None])
-        _add_texel(planes, lower + column1 * F, channel, inside, value * (right * down)[:, None])
-
-
-@triton.jit
 def _load_matrix(pointer, ROWS: tl.constexpr, COLUMNS: tl.constexpr, ROWS2: tl.constexpr, COLUMNS2: tl.constexpr):
     """A matrix (ROWS, COLUMNS) padded with zeros."""
     row, column = tl.arange(0, ROWS2)[:, None], tl.arange(0, COLUMNS2)[None, :]
@@ -277,7 +222,7 @@ def _probe(
         if NOISE:
             shift = tl.load(noise + ray * samples + s, mask=mask, other=0.5)
         t = enter + width * (s + shift)
-        x = _features(planes, base, ox + t * dx, oy + t * dy, oz + t * dz, half, mask, R, F, F2)
+        x = read_features(planes, base, ox + t * dx, oy + t * dy, oz + t * dz, half, mask, R, F, F2)
         hidden = _softplus(tl.dot(x, first, input_precision=PRECISION) + first_bias[None, :])  # (P, H)
         thickness = _softplus(tl.sum(hidden * second[None, :], 1) + second_bias) * width
         weight = tl.exp(-before) * (1.0 - tl.exp(-thickness))
@@ -362,7 +307,7 @@ def _forward(
     total = tl.zeros((BLOCK, O2), tl.float32)
     for s in range(samples):
         following = tl.load(row + s + 1, mask=mask, other=0.0)
-        x = _features(planes, base, ox + t * dx, oy + t * dy, oz + t * dz, half, mask, R, F, F2)
+        x = read_features(planes, base, ox + t * dx, oy + t * dy, oz + t * dz, half, mask, R, F, F2)
         hidden = _softplus(tl.dot(x, first, input_precision=PRECISION) + first_bias[None, :])  # (P, H)
         thickness = _softplus(tl.sum(hidden * second[None, :], 1) + second_bias) * (following - t)
         weight = tl.exp(-before) * (1.0 - tl.exp(-thickness))  # (P,)
@@ -429,7 +374,7 @@ def _backward(
     for s in range(samples):
         following = tl.load(row + s + 1, mask=mask, other=0.0)
         px, py, pz = ox + t * dx, oy + t * dy, oz + t * dz
-        x = _features(planes, base, px, py, pz, half, mask, R, F, F2)
+        x = read_features(planes, base, px, py, pz, half, mask, R, F, F2)
         linear = tl.dot(x, tl.trans(first), input_precision=PRECISION) + first_bias[None, :]  # (P, H)
         hidden = _softplus(linear)
         raw = tl.sum(hidden * second[None, :], 1) + second_bias
@@ -452,7 +397,7 @@ def _backward(
         sum_second_bias += grad_raw
         sum_first += tl.dot(tl.trans(grad_linear), x, input_precision=PRECISION)
         sum_first_bias += tl.sum(grad_linear, 0)
-        _add_features(
+        add_features(
             grad_planes, base, px, py, pz, half, mask, tl.dot(grad_linear, first, input_precision=PRECISION), R, F, F2
         )
         t = following

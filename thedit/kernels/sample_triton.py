@@ -16,8 +16,8 @@ import triton.language as tl
 from torch import Tensor
 
 from thedit.kernels.render import HALF_SIDE
-from thedit.kernels.render_triton import _add_features, _add_texel, _features, _texel
 from thedit.kernels.sample import Outside
+from thedit.kernels.texels_triton import add_features, add_texel, read_features, read_texel
 
 ELEMENTS = 1024
 """Places times channels of a program."""
@@ -182,7 +182,7 @@ def _forward(texels, place, out, P, H, W, C: tl.constexpr, BORDER: tl.constexpr,
         for j in tl.static_range(2):
             share = (down if i else 1.0 - down) * (right if j else 1.0 - right)
             offset, inside = _corner(row + i, column + j, mask, channel, H, W, C, BORDER)
-            total += share[:, None] * _texel(texels, offset, channel, inside)
+            total += share[:, None] * read_texel(texels, offset, channel, inside)
     out += batch * P * C
     tl.store(out + (number * C)[:, None] + channel[None, :], total, mask=mask[:, None] & (channel < C)[None, :])
 
@@ -211,9 +211,9 @@ def _backward(
             offset, inside = _corner(row + i, column + j, mask, channel, H, W, C, BORDER)
             if LEARNED:
                 value = gradient * (vertical * horizontal)[:, None]
-                _add_texel(grad_texels + first, offset, channel, inside, value)
+                add_texel(grad_texels + first, offset, channel, inside, value)
             if MOVED:
-                product = tl.sum(gradient * _texel(texels + first, offset, channel, inside), 1)
+                product = tl.sum(gradient * read_texel(texels + first, offset, channel, inside), 1)
                 of_column += product * vertical * (1.0 if j else -1.0)
                 of_row += product * horizontal * (1.0 if i else -1.0)
     if MOVED:
@@ -235,7 +235,7 @@ def _forward_planes(
     mask = number < P
     x, y, z = _coordinates(points + batch * P * 3, number, mask)
     base = tl.zeros((BLOCK,), tl.int32)
-    value = _features(texels + batch * (3 * R * R * C), base, x, y, z, half, mask, R, C, C2)
+    value = read_features(texels + batch * (3 * R * R * C), base, x, y, z, half, mask, R, C, C2)
     out += batch * P * C
     tl.store(out + (number * C)[:, None] + channel[None, :], value, mask=mask[:, None] & (channel < C)[None, :])
 
@@ -254,7 +254,7 @@ def _backward_planes(
     given = mask[:, None] & (channel < C)[None, :]
     value = tl.load(grad + (number * C)[:, None] + channel[None, :], mask=given, other=0.0)
     base = tl.zeros((BLOCK,), tl.int32)
-    _add_features(grad_texels + batch * (3 * R * R * C), base, x, y, z, half, mask, value, R, C, C2)
+    add_features(grad_texels + batch * (3 * R * R * C), base, x, y, z, half, mask, value, R, C, C2)
 
 
 @triton.jit
