@@ -1,7 +1,6 @@
 """`thedit reenact`, option by option, on small video files."""
 
 import functools
-import threading
 
 import av
 import numpy as np
@@ -27,7 +26,7 @@ from thedit.reenact.camera import View, framed
 from thedit.reenact.composition import Whole
 from thedit.reenact.driver import Driver
 from thedit.reenact.motion import Transfer, turned
-from thedit.reenact.picture import Painter, ahead, in_order
+from thedit.reenact.picture import Painter
 from thedit.video.segment import Segment, process
 from thedit.video.spec import Source
 
@@ -383,30 +382,3 @@ def test_several_pictures_show_one_person(folder, weights, tmp_path, dense):
 def test_a_method_of_any_size_makes_the_size_that_is_asked_for(folder, weights, tmp_path, dense):
     pipeline.reenact(request(folder, weights, tmp_path / "out.mp4", size=2 * SIZE))
     assert read(tmp_path / "out.mp4")[0].shape == (FRAMES, 2 * SIZE, 2 * SIZE, 3)
-
-
-def test_frames_are_taken_only_a_few_ahead():
-    made: list[int] = []
-
-    def items():
-        for number in range(300):
-            made.append(number)
-            yield number
-
-    furthest = 0
-    for number, doubled in enumerate(in_order(lambda item: 2 * item, ahead(items(), 8), 2)):
-        assert doubled == 2 * number
-        furthest = max(furthest, len(made) - number)
-    assert len(made) == 300
-    assert furthest <= 8 + 2 * 2 + 3  # in the queue, in work, and in hands
-
-
-def test_an_error_of_a_thread_is_raised_where_its_items_are_used():
-    def items():
-        yield 1
-        raise UserError("spoiled")
-
-    before = set(threading.enumerate())
-    with pytest.raises(UserError, match="spoiled"):
-        list(ahead(items(), 4))
-    assert set(threading.enumerate()) <= before
