@@ -80,7 +80,7 @@ class Head(nn.Module):
         expression = torch.where(mirrored, surface.expression[:, self.other_side], surface.expression)
         identity = surface.identity @ self.identity[: surface.identity.shape[1]]  # fewer leave the others at zero
         vertices = (self.mean + identity + expression @ self.blendshapes).unflatten(1, (-1, 3))
-        return torch.where(mirrored[..., None], vertices * vertices.new_tensor([-1.0, 1.0, 1.0]), vertices)
+        return torch.where(mirrored[..., None], torch.cat([-vertices[..., :1], vertices[..., 1:]], -1), vertices)
 
     def labels(self, surface: Surface, triangle: Tensor) -> Tensor:
         """What triangles (B, N) are part of, as labels of `LABELS`: in the mirror the left eye is the right one."""
@@ -200,10 +200,10 @@ def _around(frame: Surface, uv: Tensor) -> tuple[Tensor, Tensor]:
     """
     cells = frame.label.shape[-1]
     triangle = torch.where(_is_mesh(frame.label), frame.triangle, -1).flatten(1)
-    place = (uv * cells).nan_to_num().clamp(0, cells - 1).long()  # (B, N, 2), column and row
-    beside = place[:, None] + place.new_tensor([[0, 0], [-1, 0], [1, 0], [0, -1], [0, 1]])[:, None]  # (B, 5, N, 2)
-    beside = beside.clamp(0, cells - 1)
-    index = (beside[..., 1] * cells + beside[..., 0]).flatten(1)
+    column, row = (uv * cells).nan_to_num().clamp(0, cells - 1).long().unbind(-1)  # (B, N)
+    columns = torch.stack([column, column - 1, column + 1, column, column], 1).clamp(0, cells - 1)  # (B, 5, N)
+    rows = torch.stack([row, row, row, row - 1, row + 1], 1).clamp(0, cells - 1)
+    index = (rows * cells + columns).flatten(1)
     return tuple(values.gather(1, index).unflatten(1, (5, -1)) for values in (triangle, frame.distance.flatten(1)))
 
 
