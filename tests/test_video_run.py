@@ -17,7 +17,7 @@ from thedit.media import stream
 from thedit.shards.store import FrameStore
 from thedit.video import parts, segment
 from thedit.video.clips import Clip, flaws
-from thedit.video.preprocess import preprocess
+from thedit.video.preprocess import lost, preprocess
 
 
 def reasons(table: pd.DataFrame, video: str) -> set[tuple[str, str]]:
@@ -269,6 +269,14 @@ def test_nothing_kept_is_one_sentence_and_leaves_the_qa_table(tmp_path):
     with pytest.raises(UserError, match=r"no frame could be kept \(no face found: 3\); see .*qa\.parquet"):
         preprocess(config(tmp_path), tmp_path / "out")
     assert pd.read_parquet(tmp_path / "out" / "qa.parquet")["reason"].tolist() == ["no face found"] * 3
+
+
+def test_frames_that_are_lost_are_counted_by_kind_and_files_by_what_is_wrong_with_each():
+    rows = [("kept", ""), ("dropped", "blurred (sharpness 3.1 < 12)"), ("dropped", "blurred (sharpness 9.0 < 12)")]
+    rows += [("failed", "does not decode (error -5)"), ("failed", "does not decode (error -22)")]
+    counts = lost(pd.DataFrame(rows, columns=["status", "reason"])).to_dict()
+    assert counts.pop(("dropped", "blurred")) == 2
+    assert counts == {("failed", "does not decode (error -5)"): 1, ("failed", "does not decode (error -22)"): 1}
 
 
 @pytest.mark.parametrize(

@@ -34,5 +34,5 @@ def preprocess(
     print(out if share.whole else f"{out}, part {share}", end=": ")
     print(f"{counts.get('kept', 0)} frames kept, {counts.get('dropped', 0)} dropped; ", end="")
     print(f"{counts.get('failed', 0)} inputs or frames failed")
-    for (status, reason), count in table[table["status"] != "kept"].groupby(["status", "reason"]).size().items():
+    for (status, reason), count in stage.lost(table).items():
         print(f"  {status}: {reason}: {count}")
