@@ -60,6 +60,20 @@ def test_landmarks_of_two_networks_agree(offered, dlib_face, name):
     assert np.linalg.norm(first[17:] - second[17:], axis=1).mean() < 0.15 * eyes
 
 
+def test_a_face_cut_out_of_a_larger_picture_is_measured_as_its_copy(dlib_face):
+    picture = np.pad(video_files.with_face(), ((32, 32), (32, 32), (0, 0)))
+    view = picture[32:-32, 32:-32]
+    copied = view.copy()
+    assert not view.flags.c_contiguous
+    np.testing.assert_array_equal(load("detector", "dlib-hog")(view, 48), load("detector", "dlib-hog")(copied, 48))
+    for name in ("dlib-68", "annyheads"):
+        points = load("landmarks", name)(copied, dlib_face[0])
+        np.testing.assert_array_equal(load("landmarks", name)(view, dlib_face[0]), points)
+    np.testing.assert_array_equal(
+        load("embedding", "dlib-resnet")(view, points), load("embedding", "dlib-resnet")(copied, points)
+    )
+
+
 def test_our_networks_square_lies_where_the_box_says():
     step = np.arange(40) + 0.5
     pixels = np.stack([*np.meshgrid(step, step), np.zeros((40, 40))], -1).astype(np.float32)  # colours are coordinates

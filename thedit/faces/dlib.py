@@ -81,4 +81,5 @@ class Embedding:
         low, high = landmarks.min(0), landmarks.max(0)
         points = [dlib.point(round(float(x)), round(float(y))) for x, y in landmarks]
         box = dlib.rectangle(*(round(float(value)) for value in (*low, *high)))
+        pixels = np.ascontiguousarray(pixels)  # dlib refuses what is cut out of a larger picture
         return np.array(self._embed.compute_face_descriptor(pixels, dlib.full_object_detection(box, points)))
