@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image, ImageSequence
-from safetensors import safe_open
 
 from tests.test_metrics_tables import protocol, scores
 from thedit import config, config_text, layout, pretrained
@@ -30,7 +29,6 @@ DEFAULT = Path("data/pretrained") / pretrained.NAME
 ROOT = Path(__file__).parents[1]
 COMMITTED = sorted(path.parent for path in (ROOT / "results").glob("reference*/provenance.json"))
 DERIVED = ("metrics", "comparisons", "views")
-GIVEN_AWAY = [("reference-lifted-long", "planedict-lifted"), ("reference-long", "planedict")]
 PLACE = "{{reference/metrics cross planedict psnr target}}"
 
 
@@ -334,16 +332,6 @@ class TestCommitted:
         shown = Path("README.md").read_text().split(begin)[1].split(end)[0]
         assert shown.strip() == reference.block(reference.runs())
 
-    @pytest.mark.parametrize("run, method", GIVEN_AWAY)
-    def test_the_weights_that_are_given_away_are_those_that_were_scored(self, run, method):
-        with safe_open(ROOT / f"data/pretrained/{method}-small.safetensors", framework="pt") as file:
-            source = file.metadata()["source_sha256"]
-        assert source == artefacts.provenance_of(ROOT / "results" / run)["weights"][method]["sha256"]
-
-    @pytest.mark.parametrize("run, method", GIVEN_AWAY)
-    def test_they_name_the_networks_that_labelled_their_data(self, run, method):
-        _, settings = trained.load(ROOT / f"data/pretrained/{method}-small.safetensors")
-        assert settings == config.load(ROOT / f"config/{run}.yaml").data.preprocess
-
-    def test_the_default_weights_are_among_them(self):
-        assert DEFAULT in [Path(f"data/pretrained/{method}-small.safetensors") for _, method in GIVEN_AWAY]
+    def test_the_default_weights_name_the_networks_that_labelled_their_data(self):
+        _, settings = trained.load(ROOT / DEFAULT)
+        assert settings == config.load(ROOT / "config/dense.yaml").data.preprocess

@@ -6,8 +6,8 @@ from pathlib import Path
 from thedit import shipped, weights
 from thedit.errors import UserError
 
-NAME = "planedict-lifted-small.safetensors"
-SHA256 = "062e355d6a51e6f937c35a0f1d63c76b5ca9504cccd3045444431fd679a9d3a4"
+NAME = "planedict-dense-small.safetensors"
+SHA256 = "76ef7204fefc0eb2184d0b20e47ce19399eecd44aeb8d0418f8288dff4d08160"
 
 
 def folders() -> list[Path]:

@@ -1,7 +1,7 @@
 """Files that come with the package: specs of data sets, protocols, the default weights.
 
 They lie in ``thedit/share``, in a checkout as links to the files at its top, in a wheel themselves, under the same
-paths. The default weights (51 MB) are among them because there is no other place that would have them as long as the
+paths. The default weights (53 MB) are among them because there is no other place that would have them as long as the
 package.
 """
 

@@ -18,7 +18,8 @@ EXAMPLE_DRIVER = Path(__file__).with_name("examples") / "annyheads.mp4"
 ABOUT = """# One picture, moved by another face
 Bring a portrait and a video of a face; **Animate** makes the video, the sliders turn and move the head at once.
 Files stay on the machine that runs this page and are deleted when you leave it. Animating somebody takes that
-person's consent. The default weights have seen generated heads alone, and photographs come out soft."""
+person's consent. The default weights have seen generated heads alone: of a photograph
+the head follows the driver, mouth and eyes hardly."""
 
 
 def build(studio: Studio) -> gr.Blocks:

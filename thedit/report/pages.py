@@ -3,7 +3,8 @@
 ``{{reference/metrics cross planedict csim source-rescaled}}`` is the value of that row of results/reference/
 metrics.parquet with its interval and its failures. After the run and the table come the keys of the row (`TABLES`) and,
 if wanted, a column. ``{{reference/provenance weights planedict images}}`` is an entry of provenance.json;
-``{{data/pretrained/planedict-small.safetensors sha256}}`` a fact of a file of weights. Words with spaces are quoted.
+``{{data/pretrained/planedict-dense-small.safetensors sha256}}`` a fact of a file of weights. Words with spaces are
+quoted.
 """
 
 import re
