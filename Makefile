@@ -5,7 +5,8 @@ BIN := $(CURDIR)/$(VENV)/bin
 CORES ?= all
 CONFIG ?= config/config.yaml
 
-.PHONY: help reproduce test slow e2e slurm lint style types docs environment generated lock reference-tables rulegraph clean
+.PHONY: help reproduce test slow e2e slurm lint style types docs environment generated lock reference-tables photographs \
+	rulegraph clean
 
 help:  ## this list
 	@grep --extended-regexp '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | column --table --separator ':'
@@ -56,6 +57,13 @@ lock:  ## requirements.lock anew, from the ranges of pyproject.toml; versions th
 reference-tables: $(VENV)/.installed  ## tables, figures and pages of the reference runs, from what is committed of them
 	$(BIN)/thedit reference
 
+photographs: $(VENV)/.installed data/assets/heads.safetensors  ## pictures and scores of docs/photographs.md, from the default weights
+	$(BIN)/thedit heads render --config config/photographs.yaml --out data/photographs --split test
+	$(BIN)/python docs/photographs/make.py data/photographs/videos/test-0001/00.mp4
+
+data/assets/heads.safetensors: | $(VENV)/.installed
+	$(BIN)/thedit heads assets --out $@
+
 rulegraph: $(VENV)/.installed  ## docs/rulegraph.png; needs graphviz
 	$(BIN)/snakemake --forceall --rulegraph dot | dot -Tpng -Gdpi=110 -Gfontname=DejaVuSans -Grankdir=LR -o docs/rulegraph.png
 
@@ -68,4 +76,4 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@touch $@
 
 clean:  ## removes the environment and everything that the workflow made
-	rm -rf $(VENV) .snakemake logs data/assets data/annyheads-quick data/annyheads-test results/quick results/test
+	rm -rf $(VENV) .snakemake logs data/assets data/annyheads-quick data/annyheads-test data/photographs results/quick results/test
