@@ -183,6 +183,20 @@ def test_opacity_and_distance_are_those_of_the_kernel():
     torch.testing.assert_close(expected(drawing.distance, opacity)[solid], distance[solid], atol=0.01, rtol=0)
 
 
+def test_rays_drawn_in_pieces_are_those_drawn_together(monkeypatch):
+    torch.manual_seed(0)
+    renderer = DenseRenderer(resolve("tiny", OPTIONS))
+    renderer.second.weight.data[1:4].normal_()
+    shown = picture_of(torch.rand(2, 3, 48, 48), look_from(0.0, 2), features=torch.rand(2, 6, 32, 32))
+    planes, cameras = torch.randn(2, 3, 8, 16, 16), look_from(15.0)
+    together = renderer(planes, shown, cameras, 8)
+    monkeypatch.setattr("thedit.model.dense.renderer.RAYS_AT_ONCE", 24)
+    with torch.no_grad():
+        pieces = renderer(planes, shown, cameras, 8)
+    for found, wanted in zip(pieces, together, strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+
+
 def drawn(place, opacity, near):
     zero = torch.zeros_like(near)
     return Drawing(

@@ -50,6 +50,8 @@ def combine(q: Tensor, factors: Tensor) -> Tensor:
         return planedict_triton.combine(q, factors)
     with torch.autocast(q.device.type, enabled=False):
         product = q @ factors.to(q.dtype).permute(2, 3, 1, 0).contiguous()  # (U, V, C, B)
+    if len(factors) == 1:  # said so that torch sees channels last
+        return product.view(1, *product.shape[:3]).permute(0, 3, 1, 2)
     return product.permute(3, 2, 0, 1)
 
 

@@ -97,13 +97,18 @@ class Blending(nn.Module):
         shown = [copied.picture, copied.opacity, copied.near]
         if self.options.mirrored:
             shown += [copied.mirrored, copied.mirrored_near]
-        known = functional.interpolate(torch.cat(shown, dim=1), (self.size, self.size), mode="area")
-        coarse = functional.interpolate(known, (self.first_size, self.first_size), mode="area")
+        known = _averaged(torch.cat(shown, dim=1), self.size)
+        coarse = _averaged(known, self.first_size)
         first, second = self.enter
         x, picture = self.enlarge.first(low, picture, style, first(coarse))
         x, drawn = self.enlarge.second(x, picture, style, second(known))
         gate = self.weigh(x).float() + CERTAIN * (resize(copied.seen, self.size) - 0.5)
         return Blended(torch.lerp(resize(drawn, side), copied.picture, torch.sigmoid(resize(gate, side))), drawn, gate)
+
+
+def _averaged(x: Tensor, side: int) -> Tensor:
+    """Means (B, C, side, side) of pictures (B, C, H, H)."""
+    return x if x.shape[-1] == side else functional.interpolate(x, (side, side), mode="area")
 
 
 def _pixels(like: Tensor) -> Tensor:

@@ -18,6 +18,8 @@ from thedit.model.synthesis import Linear
 
 SOLID = 0.05  # opacity from which on there is something to be seen
 LEAST = 1e-3  # weight of a picture that does not show a point, beside those that do
+RAYS_AT_ONCE = 1024
+"""A processor that learns nothing draws so many rays at once: what it makes of them stays in its cache."""
 
 
 class Drawing(NamedTuple):
@@ -65,10 +67,23 @@ class DenseRenderer(nn.Module):
 
     def forward(self, planes: Tensor, source: Source, cameras: Tensor, size: int, jitter: bool = False) -> Drawing:
         """Planes (B * K, 3, F, R, R), each moved from its picture's expression, seen by cameras (B, 25)."""
-        count = len(planes) // len(cameras)
         origins, directions, ahead = rays(cameras, size)
-        with torch.autocast(cameras.device.type, enabled=False):
-            planes = planes.float()
+        planes = planes.float()
+        if planes.device.type == "cpu" and not torch.is_grad_enabled():
+            planes = planes.flatten(1, 2).contiguous(memory_format=torch.channels_last).unflatten(1, (3, -1))
+            pieces = zip(origins.split(RAYS_AT_ONCE, 1), directions.split(RAYS_AT_ONCE, 1))
+            drawn = [self._draw(planes, source, *piece, ahead, jitter) for piece in pieces]
+            sums = Drawing(*(torch.cat(values, dim=2) for values in zip(*drawn)))
+        else:
+            sums = self._draw(planes, source, origins, directions, ahead, jitter)
+        return Drawing(*(values.unflatten(2, (size, size)) for values in sums))
+
+    def _draw(
+        self, planes: Tensor, source: Source, origins: Tensor, directions: Tensor, ahead: Tensor, jitter: bool
+    ) -> Drawing:
+        """What `forward` returns, (B, C, M) each, along rays (B, M, 3) that begin ``ahead`` (B,) of the cameras."""
+        count = len(planes) // len(origins)
+        with torch.autocast(planes.device.type, enabled=False):
             with torch.no_grad():
                 distances = self._distances(_mean(planes.detach(), count), origins, directions, jitter)
             points = kernel.along(origins, directions, distances[..., :-1])  # (B, M * S, 3)
@@ -80,17 +95,17 @@ class DenseRenderer(nn.Module):
         mirrored = self._look(source, _in_the_mirror(there)) if self.options.mirrored else seen
         colours = self._colours(hidden, seen, mirrored, count)
 
-        with torch.autocast(cameras.device.type, enabled=False):
+        with torch.autocast(planes.device.type, enabled=False):
             lengths = distances.diff(dim=-1)
             weights = kernel.contributions(functional.softplus(logit.float()).view_as(lengths), lengths)  # (B, M, S)
             away = distances[..., :-1].flatten(1) + ahead[:, None]
 
             def along_rays(values: Tensor) -> Tensor:
-                return _composite(_each(weights, values), values).unflatten(2, (size, size))
+                return _composite(_each(weights, values), values)
 
             return Drawing(
                 features=along_rays(torch.sigmoid(colours.float()) * 1.002 - 0.001),
-                opacity=weights.sum(-1).view(-1, 1, size, size),
+                opacity=weights.sum(-1)[:, None],
                 distance=along_rays(away[..., None]),
                 offset=_mean(along_rays(offset), count),
                 place=along_rays(seen.place),
