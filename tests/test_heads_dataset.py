@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 import torch
 
-from thedit import camera, config
+from thedit import camera, config, layout
 from thedit.errors import UserError
+from thedit.evaluation.annyheads import TrueLabels
 from thedit.heads import counts, gestures, render
 from thedit.heads.assets import BLENDSHAPES, load
 from thedit.heads.dataset import Clip, Truth, clips, fingerprint, finished
@@ -101,6 +102,20 @@ def test_truth_repeats_what_was_recorded(folder, asset_file):
     )
     error = np.mean((part.image.astype(float) - pictures[:, 16:48, 16:48]) ** 2)
     assert 10 * np.log10(255**2 / error) > 22
+
+
+def test_a_clip_that_was_cut_in_parts_has_the_truth_of_the_whole(folder, asset_file):
+    table = pd.read_parquet(folder / "truth/test-0000/00.parquet")
+    expression, cameras = (torch.tensor(np.stack(table[name][1:3])) for name in ("expression", "camera"))
+    truth = Truth(folder, load(asset_file), 32)
+    whole, part = (truth.frames(clip, expression, cameras).image for clip in ("test-0000/00", "test-0000/00.1"))
+    assert np.array_equal(whole, part)
+
+    class Shards:
+        index = pd.DataFrame({"person": "test-0000", "clip": "00.1", "frame": table["frame"][1:3]})
+
+    assert torch.equal(TrueLabels(folder, Shards(), 64).labels(np.array([0, 1]), "expression"), expression)
+    assert layout.truth(folder, "test-0000/00.1").is_file()
 
 
 def test_no_truth_without_a_data_set(tmp_path, asset_file):

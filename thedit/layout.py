@@ -10,6 +10,16 @@ def data(config: Config) -> Path:
     return Path("data") / config.data.name
 
 
+def recorded(clip: str) -> str:
+    """The recorded clip that a clip of the shards was cut from: a face lost for a while makes `00.0` of `00`."""
+    return clip.partition(".")[0]
+
+
+def truth(data: Path, clip: str) -> Path:
+    """AnnyHeads' ground truth of a clip of the shards, as in `test-0002/01`."""
+    return data / "truth" / f"{recorded(clip)}.parquet"
+
+
 def shards(config: Config) -> Path:
     """The preprocessed frames."""
     return data(config) / "shards"

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from thedit import cache, camera, parquet
+from thedit import cache, camera, layout, parquet
 from thedit.evaluation.pairs import sweep
 from thedit.files import sha256
 from thedit.fitting import fit_clip
@@ -78,7 +78,7 @@ class TrueLabels:
         return torch.stack([self._clip(row.person, row.clip)[name].loc[row.frame] for row in index.itertuples()])
 
     def _clip(self, person: str, clip: str) -> pd.DataFrame:
-        path = self._data / "truth" / person / f"{clip}.parquet"
+        path = layout.truth(self._data, f"{person}/{clip}")
         if path not in self._clips:
             table = parquet.read(path, ["frame", "camera", "expression", "identity", "landmarks"]).set_index("frame")
             self._clips[path] = table.map(lambda cell: torch.tensor(cell, dtype=torch.float32))

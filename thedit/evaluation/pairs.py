@@ -29,11 +29,9 @@ from thedit.spacing import evenly
 
 def write_pairs(config: Config, name: str) -> Path:
     """Write the pairs of protocol ``name`` for a run and return the file's path."""
-    truth = layout.data(config) / "truth"
+    data = layout.data(config)
     frames = FrameStore(layout.shards(config)).index
-    table = make(
-        name, protocols.find(name), frames, config.evaluation, lambda clip: (truth / f"{clip}.parquet").is_file()
-    )
+    table = make(name, protocols.find(name), frames, config.evaluation, lambda clip: layout.truth(data, clip).is_file())
     path = layout.pairs(config, name)
     with atomic(path) as sibling:
         table.to_parquet(sibling, index=False)

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from thedit import camera, config, provenance
+from thedit import camera, config, layout, provenance
 from thedit.errors import UserError
 from thedit.files import atomic, sha256
 from thedit.heads import gestures, motion, people, scene
@@ -159,15 +159,15 @@ class Truth:
         self, clip: str, expression: Tensor, cameras: Tensor, *, recorded: Tensor | None = None,
         window: Tensor | None = None,
     ) -> Frames:  # fmt: skip
-        """The person of ``clip`` (as in ``test-0002/01``), in that clip's light and before its background.
+        """The person of ``clip`` (``test-0002/01``, or a part of it), in that clip's light and before its background.
 
         expression (T, 52), cameras (T, 25); ``recorded`` and ``window`` as in `Renderer.render`. The picture is
         rendered at the recorded size and averaged down; mask, depth and correspondence are those of pixel centres.
         """
-        split, index = clip.split("/")[0].split("-")
-        which = Clip("test" if split == "test" else "train", int(index), int(clip.split("/")[1]))
+        name, take = layout.recorded(clip).split("/")
+        split, index = name.split("-")
+        which = Clip("test" if split == "test" else "train", int(index), int(take))
         light = which.light(self.heads.seed)
-        name = clip.split("/")[0]
         if name not in self._people:
             sampled = people.sample(self._fine.assets, self.heads.seed, which.person + 1, which.split)
             self._people[name] = sampled[which.person]

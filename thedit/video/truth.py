@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from thedit import layout
 from thedit.errors import UserError
 from thedit.fitting.model import PATH
 from thedit.heads.frames import read_maps
@@ -59,7 +60,7 @@ def surfaces(root: Path, person: str, clip: str, frames: np.ndarray, boxes: np.n
 
 
 def _path(root: Path, person: str, clip: str) -> Path:
-    return root / "truth" / person / f"{clip}.parquet"
+    return layout.truth(root, f"{person}/{clip}")
 
 
 def _read(root: Path, person: str, clip: str, frames: np.ndarray, columns: list[str]) -> pd.DataFrame:
