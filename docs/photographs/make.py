@@ -31,7 +31,7 @@ HERE = Path(__file__).parent
 PAGE = HERE.with_suffix(".md")
 SIDE = 192  # pixels of a still picture
 YAW = (-60, -40, -20, 0, 20, 40, 60)  # degrees of the still views
-MOMENTS = 8  # of the driver
+MOMENTS = 10  # of the driver; one of them is a blink
 SAME = 0.6  # distance of two of dlib's embeddings up to which its author takes them for one person's
 
 
@@ -55,6 +55,11 @@ def save(name: str, picture: Image.Image) -> None:
         picture.save(sibling, "WEBP", quality=88, method=6)
 
 
+def degrees(angle: int) -> str:
+    """An angle as text, with its sign."""
+    return f"{angle:+d}°" if angle else "0°"
+
+
 def scores(driven: dict[str, list[list[np.ndarray]]], turned: dict[str, list[np.ndarray]]) -> str:
     """Tables of how well each person's openings follow the driver's, and whether the face stays the source's.
 
@@ -74,7 +79,7 @@ def scores(driven: dict[str, list[list[np.ndarray]]], turned: dict[str, list[np.
             *(f"{value:.2f}" for value in r["tracked"][0]),
             *(f"{r['tracked'][1][opening]:.2f}" for opening in (0, 2, 3)),
             f"{np.nanmean(alike):.3f} ({np.nanmin(alike):.3f})",
-            f"{near:.0%}",
+            f"{near:.0%}".replace("%", " %"),
             f"{np.nanmean(likeness(driver, source[0])[0]):.3f}",
             *("no face" if np.isnan(value) else f"{value:.3f}" for value in views),
         ])  # fmt: skip
@@ -90,7 +95,7 @@ def scores(driven: dict[str, list[list[np.ndarray]]], turned: dict[str, list[np.
         "cosine of result and source, mean (lowest)",
         f"frames that dlib takes for the source's person (distance up to {SAME})",
         "cosine of driver and source",
-        *(f"cosine of the source and its view from {yaw:+d}°" for yaw in YAW),
+        *(f"cosine of the source and its view from {degrees(yaw)}" for yaw in YAW),
     ]
     lines = ["| " + " | ".join(cells) + " |" for cells in zip(rows, *columns)]
     return "\n".join([lines[0], "| --- |" + " --: |" * len(columns), *lines[1:]])
@@ -150,7 +155,7 @@ def main() -> None:
     columns = ["picture", *[""] * MOMENTS]
     save("driven.webp", grid.Grid(columns, ["driver", "", ""], SIDE, heading=64, column_breaks=[1]).draw(rows))
 
-    columns = ["picture", *(f"{yaw:+d}°" for yaw in YAW)]
+    columns = ["picture", *map(degrees, YAW)]
     rows = [[driven[person][0][0], *views] for person, views in turned.items()]
     save("turned.webp", grid.Grid(columns, cell=SIDE, column_breaks=[1]).draw(rows))
     put(PAGE, "scores", "make photographs", scores(driven, turned))
