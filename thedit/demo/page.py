@@ -19,7 +19,7 @@ ABOUT = """# One picture, moved by another face
 Bring a portrait and a video of a face; **Animate** makes the video, the sliders turn and move the head at once.
 Files stay on the machine that runs this page and are deleted when you leave it. Animating somebody takes that
 person's consent. The default weights have seen generated heads alone: of a photograph
-the head follows the driver, mouth and eyes hardly."""
+the head follows the driver, the mouth when it opens wide, the eyes hardly."""
 
 
 def build(studio: Studio) -> gr.Blocks:
