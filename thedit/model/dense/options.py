@@ -51,7 +51,7 @@ class DenseOptions(Options):
                                                   "or inside of the landmarks' hull (self)")  # fmt: skip
     gate: NonNegative = Field(2.0, description="truth: weight of cross-entropy of the gate with what the source shows")
     probe: NonNegative = Field(
-        1.0, description="weight of a linear reading of the expression from the motion code, in training alone"
+        10.0, description="weight of a linear reading of the expression from the motion code, in training alone"
     )
 
 
