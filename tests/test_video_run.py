@@ -277,6 +277,7 @@ def test_frames_that_are_lost_are_counted_by_kind_and_files_by_what_is_wrong_wit
     counts = lost(pd.DataFrame(rows, columns=["status", "reason"])).to_dict()
     assert counts.pop(("dropped", "blurred")) == 2
     assert counts == {("failed", "does not decode (error -5)"): 1, ("failed", "does not decode (error -22)"): 1}
+    assert lost(pd.DataFrame(rows[:1], columns=["status", "reason"])).empty
 
 
 @pytest.mark.parametrize(

@@ -71,9 +71,8 @@ def prepare(config: Config, out: Path) -> int:
 def lost(table: pd.DataFrame) -> pd.Series:
     """How many rows of a QA table are not kept, by status and reason; what each frame measures is left out of it."""
     rows = table[table["status"] != "kept"]
-    kind = rows["reason"].str.partition(" (")[0]
-    reason = rows["reason"].where(rows["status"] == "failed", kind)
-    return reason.groupby([rows["status"], reason]).size()
+    kind = rows["reason"].where(rows["status"] == "failed", rows["reason"].str.replace(r" \(.*", "", regex=True))
+    return rows.assign(reason=kind).groupby(["status", "reason"]).size()
 
 
 def _share(config: Config, out: Path, jobs: int, part: Part) -> pd.DataFrame:
