@@ -14,7 +14,7 @@ from thedit.kernels import render as kernel
 from thedit.methods import registry, trained, view
 from thedit.methods.dense import DensePlaneDict, truth
 from thedit.methods.stream import Stream
-from thedit.model.dense import blending, merging, source
+from thedit.model.dense import blending, source
 from thedit.model.dense.fill import fill
 from thedit.model.dense.network import View
 from thedit.model.dense.options import resolve
@@ -191,37 +191,10 @@ def test_rays_drawn_in_pieces_are_those_drawn_together(monkeypatch):
     planes, cameras = torch.randn(2, 3, 8, 16, 16), look_from(15.0)
     together = renderer(planes, shown, cameras, 8)
     monkeypatch.setattr("thedit.model.dense.renderer.RAYS_AT_ONCE", 24)
-    monkeypatch.setattr(merging, "TOGETHER", 1)
     with torch.no_grad():
         pieces = renderer(planes, shown, cameras, 8)
     for found, wanted in zip(pieces, together, strict=True):
         torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize("samples", [24, 10, 2])
-def test_merged_samples_keep_opacity_and_distance(samples):
-    at, weights = torch.rand(2, 5, samples).sort(-1).values, torch.rand(2, 5, samples)
-    weights[0, 0] = 0
-    centres, total = merging.merged(at, weights)
-    assert centres.shape[-1] == -(-samples // merging.TOGETHER) and centres.diff(dim=-1).ge(0).all()
-    torch.testing.assert_close(total.sum(-1), weights.sum(-1))
-    torch.testing.assert_close((total * centres).sum(-1), (weights * at).sum(-1))
-
-
-def test_merged_samples_draw_almost_the_same():
-    torch.manual_seed(0)
-    renderer = DenseRenderer(resolve("tiny", OPTIONS))
-    planes, cameras = solid_ball(renderer), look_from(15.0)
-    renderer.second.weight.data[4:].normal_()
-    shown = picture_of(torch.rand(1, 3, 48, 48), cameras, features=torch.rand(1, 6, 32, 32))
-    every = renderer(planes, shown, cameras, 32)
-    with torch.no_grad():
-        few = renderer(planes, shown, cameras, 32)
-    torch.testing.assert_close(few.opacity, every.opacity, atol=1e-5, rtol=0)
-    torch.testing.assert_close(few.distance, every.distance, atol=1e-5, rtol=0)
-    torch.testing.assert_close(few.place, every.place, atol=1e-4, rtol=0)
-    error = (few.features - every.features).abs()
-    assert error.mean() < 0.1 / 255 and 0 < error.max() < 3 / 255
 
 
 def drawn(place, opacity, near):
@@ -355,8 +328,7 @@ def test_pictures_alone_teach_offsets_and_density():
     assert gradient[0].abs().sum() > 0 and gradient[1:4].abs().sum() > 0
 
 
-def test_places_have_the_gradient_of_finite_differences(monkeypatch):
-    monkeypatch.setattr(merging, "TOGETHER", 1)
+def test_places_have_the_gradient_of_finite_differences():
     torch.manual_seed(0)
     renderer = DenseRenderer(resolve("tiny", {**OPTIONS, "coarse": 8, "fine": 8}))
     cameras, planes = look_from(10.0), torch.randn(1, 3, 8, 16, 16, generator=generator())

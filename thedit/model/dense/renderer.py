@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from thedit.kernels import render as kernel
-from thedit.model.dense.merging import merged
 from thedit.model.dense.options import DenseOptions
 from thedit.model.dense.source import Seen, Source, look
 from thedit.model.renderer import FAR, NEAR, rays
@@ -67,41 +66,27 @@ class DenseRenderer(nn.Module):
             self.second.weight[1:4] = 0
 
     def forward(self, planes: Tensor, source: Source, cameras: Tensor, size: int, jitter: bool = False) -> Drawing:
-        """Planes (B * K, 3, F, R, R), each moved from its picture's expression, seen by cameras (B, 25).
-
-        A processor that learns nothing takes a shorter way, whose features differ by little: `merging`.
-        """
+        """Planes (B * K, 3, F, R, R), each moved from its picture's expression, seen by cameras (B, 25)."""
         origins, directions, ahead = rays(cameras, size)
         planes = planes.float()
         if planes.device.type == "cpu" and not torch.is_grad_enabled():
             planes = planes.flatten(1, 2).contiguous(memory_format=torch.channels_last).unflatten(1, (3, -1))
             pieces = zip(origins.split(RAYS_AT_ONCE, 1), directions.split(RAYS_AT_ONCE, 1))
-            drawn = [self._draw(planes, source, *piece, ahead, jitter, merge=True) for piece in pieces]
+            drawn = [self._draw(planes, source, *piece, ahead, jitter) for piece in pieces]
             sums = Drawing(*(torch.cat(values, dim=2) for values in zip(*drawn)))
         else:
-            sums = self._draw(planes, source, origins, directions, ahead, jitter, merge=False)
+            sums = self._draw(planes, source, origins, directions, ahead, jitter)
         return Drawing(*(values.unflatten(2, (size, size)) for values in sums))
 
     def _draw(
-        self,
-        planes: Tensor,
-        source: Source,
-        origins: Tensor,
-        directions: Tensor,
-        ahead: Tensor,
-        jitter: bool,
-        merge: bool,
+        self, planes: Tensor, source: Source, origins: Tensor, directions: Tensor, ahead: Tensor, jitter: bool
     ) -> Drawing:
         """What `forward` returns, (B, C, M) each, along rays (B, M, 3) that begin ``ahead`` (B,) of the cameras."""
         count = len(planes) // len(origins)
         with torch.autocast(planes.device.type, enabled=False):
             with torch.no_grad():
                 distances = self._distances(_mean(planes.detach(), count), origins, directions, jitter)
-            at, lengths = distances[..., :-1], distances.diff(dim=-1)
-            if merge:
-                density = self.density(_mean(planes, count), kernel.along(origins, directions, at))
-                at, weights = merged(at, kernel.contributions(density.view_as(at), lengths))
-            points = kernel.along(origins, directions, at)  # (B, M * S, 3)
+            points = kernel.along(origins, directions, distances[..., :-1])  # (B, M * S, 3)
             sampled = kernel.sample_planes(planes, points.repeat_interleave(count, 0))  # (B * K, M * S, F)
 
         logit, offset, hidden = self._field(sampled, count)
@@ -111,10 +96,9 @@ class DenseRenderer(nn.Module):
         colours = self._colours(hidden, seen, mirrored, count)
 
         with torch.autocast(planes.device.type, enabled=False):
-            if not merge:
-                density = functional.softplus(logit.float()).view_as(at)
-                weights = kernel.contributions(density, lengths)  # (B, M, S)
-            away = at.flatten(1) + ahead[:, None]
+            lengths = distances.diff(dim=-1)
+            weights = kernel.contributions(functional.softplus(logit.float()).view_as(lengths), lengths)  # (B, M, S)
+            away = distances[..., :-1].flatten(1) + ahead[:, None]
 
             def along_rays(values: Tensor) -> Tensor:
                 return _composite(_each(weights, values), values)
