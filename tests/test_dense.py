@@ -139,6 +139,25 @@ def test_a_view_that_obeys_the_truth_costs_nothing(monkeypatch):
     assert wrong["offset"] < 1e-3
 
 
+def test_what_is_wrong_with_the_sources_camera_is_wrong_with_the_targets_too():
+    batch = pairs(2, SIZE)
+    source_, target = batch.source, batch.target
+    true = [camera.join(camera.orbit(torch.tensor(yaw), 4.0, radius=3.4), camera.intrinsics(3.0))
+            for yaw in ([0.0, 10.0], [35.0, -20.0])]  # fmt: skip
+    known = [replace(part, surface=replace(part.surface, camera=its)) for part, its in zip((source_, target), true)]
+
+    def fitted(yaw, pitch, radius):
+        return camera.join(camera.orbit(torch.tensor(yaw), pitch, radius=radius), camera.intrinsics())
+
+    taken = replace(known[0], camera=fitted([3.0, 13.0], 4.0, 2.5))  # by three degrees about the upright axis
+    steadied = truth.steadied(taken, replace(known[1], camera=fitted([30.0, -28.0], 9.0, 2.9))).camera
+    wanted = fitted([38.0, -17.0], 4.0, 2.5)
+    assert camera.rotation_error(camera.split(steadied)[0], camera.split(wanted)[0]).max() < 1e-2
+    torch.testing.assert_close(truth._size(steadied), truth._size(wanted))
+    pivot = camera.pivot(steadied).expand(2, 1, 3)
+    torch.testing.assert_close(camera.project(pivot, steadied), torch.full((2, 1, 2), 0.5), atol=1e-4, rtol=0)
+
+
 def test_truth_is_asked_of_data_that_have_it():
     method, batch = build(), pairs(2, SIZE)
     batch = batch.map(lambda part: replace(part, surface=None))

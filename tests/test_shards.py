@@ -148,6 +148,16 @@ def test_a_share_of_drivers_gives_the_targets_performance():
     assert 0.4 < 1 - same[target["person"] != "c"].mean() < 0.6
 
 
+def test_frames_are_targets_as_often_as_their_weight_says():
+    index = pd.DataFrame(
+        {"person": ["a"] * 4 + ["b"] * 2 + ["c"] * 3, "clip": "1", "split": ["train"] * 6 + ["test"] * 3}
+    )
+    weight = np.array([1.0, 2.0, 4.0, 1.0, 3.0, 1.0, 9.0, 9.0, 9.0])
+    targets = np.concatenate([PairSampler(index, 64, weight=weight)[n].target for n in range(200)])
+    share = np.bincount(targets, minlength=9) / len(targets)
+    assert np.allclose(share, [1 / 16, 2 / 16, 4 / 16, 1 / 16, 3 / 8, 1 / 8, 0, 0, 0], atol=0.02)
+
+
 def test_one_person_is_not_enough():
     index = pd.DataFrame({"person": ["a", "a", "b"], "clip": "1", "split": ["train", "train", "test"]})
     with pytest.raises(UserError, match="split 'train' has frames of 1 people"):

@@ -54,6 +54,11 @@ class Method(nn.Module):
         """Share of the training pairs that somebody else drives who does the same, where the data have such people."""
         return 0.0
 
+    @property
+    def turned(self) -> float:
+        """How much more often than a frontal frame one whose head is turned by 45 degrees is a target in training."""
+        return 0.0
+
     def objections(self, source: FrameBatch) -> list[str]:
         """Why each of B sources cannot be animated, to be said to a user; empty where it can."""
         return [""] * len(source)

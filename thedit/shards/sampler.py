@@ -23,7 +23,7 @@ class Pairs(NamedTuple):
 
 
 class PairSampler:
-    """Draws training pairs: every person equally often, each of a person's frames equally often as a target.
+    """Draws training pairs: every person equally often, and as a target each of a person's frames as ``weight`` says.
 
     index     person, clip and split of every row (`FrameStore.index`)
     batch     pairs a batch, B
@@ -31,7 +31,7 @@ class PairSampler:
     split     rows that are drawn from
     doubles   share of the pairs whose driver is somebody else who gives the target's ``performance`` at the same
               ``frame``, where there is somebody; the driver of the others is the target itself
-
+    weight    (N,) of every row, above 0: how often it is a target beside the person's others; None: as often as they
 
     ``sampler[n]`` is batch number n, whatever was drawn before. A target without a second frame in its clip is
     its own source. Raises `UserError` when the split has fewer than two people.
@@ -44,6 +44,7 @@ class PairSampler:
         seed: int = 0,
         split: str = "train",
         doubles: float = 0.0,
+        weight: np.ndarray | None = None,
     ):
         chosen = index.loc[index["split"] == split]
         if chosen["person"].nunique() < 2:
@@ -60,12 +61,13 @@ class PairSampler:
         start, count = _runs(group)
         self._start, self._count = start[group], count[group]  # (R,) where each row's companions lie
         self._doubles = _doubles(chosen, person) if doubles else None
+        self._weight = None if weight is None else np.append(0.0, weight[self._rows].cumsum(dtype=np.float64))
 
     def __getitem__(self, position: int) -> Pairs:
         random = np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, position])))
         people = len(self._person_start)
         person = random.integers(people, size=self.batch)
-        target = self._person_start[person] + random.integers(self._person_count[person])
+        target = self._target(random, person)
         step = 1 + random.integers(np.maximum(self._count[target] - 1, 1))  # 1 .. count - 1: never the target itself
         random.random(self.batch)  # keeps the draws that follow where finished trainings had them
         source = self._start[target] + (target - self._start[target] + step) % self._count[target]
@@ -79,6 +81,14 @@ class PairSampler:
         driven = (random.random(self.batch) < self.doubles) & (count[target] > 0)
         driver = self._rows[np.where(driven, double, target)]
         return Pairs(self._rows[source], wanted, self._rows[other], driver)
+
+    def _target(self, random: np.random.Generator, person: np.ndarray) -> np.ndarray:
+        """One of the frames of each person (B,), as a place among `_rows`."""
+        start, count = self._person_start[person], self._person_count[person]
+        if self._weight is None:
+            return start + random.integers(count)
+        drawn = random.uniform(self._weight[start], self._weight[start + count])
+        return np.clip(np.searchsorted(self._weight, drawn, side="right") - 1, start, start + count - 1)
 
 
 def _runs(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -8,11 +8,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from thedit import locks, provenance
+from thedit import camera, locks, provenance
 from thedit.config import Config, Train, digest
 from thedit.errors import UserError
 from thedit.files import tidy
@@ -118,7 +119,8 @@ class Trainer:
     def run(self) -> None:
         """Train to the end, then write the weights."""
         o, first = self.options, self.processes.first
-        sampler = PairSampler(self.store.index, o.batch, self.config.seed, doubles=self.method.doubles)
+        weight = _weight(self.store, self.method.turned) if self.method.turned else None
+        sampler = PairSampler(self.store.index, o.batch, self.config.seed, doubles=self.method.doubles, weight=weight)
         loader = iter(PairLoader(self.store, Share(sampler, self.processes), position=self.step))
         log = Log(self.folder, self.rows) if first else None
         bar = tqdm(total=o.images, initial=self.images, desc=f"train {self.spec.name}", unit="image", disable=not first)
@@ -277,6 +279,12 @@ class Trainer:
         torch._foreach_lerp_(self._kept, self._new, weight)
         for kept, new in self._counts:
             kept.copy_(new)
+
+
+def _weight(store: FrameStore, turned: float) -> np.ndarray:
+    """How often each frame (N,) is a target beside a frontal one: ``1 + turned`` times at 45 degrees of yaw."""
+    yaw = camera.angles(camera.split(torch.from_numpy(store.column("camera")))[0])[:, 0]
+    return (1 + turned * yaw.abs() / 45).numpy()
 
 
 def _values(method: Method) -> list[Tensor]:

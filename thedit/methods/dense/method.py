@@ -63,6 +63,11 @@ class DensePlaneDict(PlaneDict):
         """Share of the training pairs that somebody else drives who does the same."""
         return self.options.partner
 
+    @property
+    def turned(self) -> float:
+        """How much more often than a frontal frame one whose head is turned by 45 degrees is a target in training."""
+        return self.options.turned
+
     def encode(self, source: FrameBatch) -> Encoded:
         """Codes, static tri-planes and pictures of B sources."""
         codes = self.codes(source)
@@ -115,6 +120,8 @@ class DensePlaneDict(PlaneDict):
         o, source = self.options, batch.source
         alone = round(o.reconstruction * len(source))
         target, driver = (replace_first(frames, source, alone) for frames in (batch.target, batch.driver))
+        if o.correspondence == "truth":
+            target = truth.steadied(source, target)
         codes, target_identity, driving = self._encode_three(source, target, driver)
         planes, seen = self._forward(codes, source, driving, target.camera, step)
         losses = {

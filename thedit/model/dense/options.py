@@ -41,6 +41,9 @@ class DenseOptions(Options):
     partner: Share = Field(
         0.5, description="share of the pairs driven by somebody else who does the same, where the data have such people"
     )
+    turned: NonNegative = Field(
+        3.0, description="how much more often than a frontal frame one whose head is turned by 45 degrees is a target"
+    )
     before_gate: NonNegative = Field(
         0.5, description="weight of the drawn picture's losses, before the copy is blended in"
     )
