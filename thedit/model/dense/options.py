@@ -50,7 +50,7 @@ class DenseOptions(Options):
     place: NonNegative = Field(20.0, description="truth: weight of L1 between places in the source's picture")
     offset: NonNegative = Field(60.0, description="truth: weight of L1 between offsets, in world units")
     distance: NonNegative = Field(20.0, description="truth: weight of L1 between distances from the camera")
-    opacity: NonNegative = Field(2.0, description="weight of cross-entropy of the opacity: with the silhouette (truth) "
+    opacity: NonNegative = Field(8.0, description="weight of cross-entropy of the opacity: with the silhouette (truth) "
                                                   "or inside of the landmarks' hull (self)")  # fmt: skip
     gate: NonNegative = Field(2.0, description="truth: weight of cross-entropy of the gate with what the source shows")
     probe: NonNegative = Field(
