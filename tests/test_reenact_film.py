@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -86,6 +87,17 @@ def test_the_result_ends_with_the_film_and_so_does_the_sound(folder, weights, tm
         sound = max(float((packet.pts + packet.duration) * packet.time_base) for packet in container.demux(audio=0)
                     if packet.pts is not None)  # fmt: skip
     assert 0.1 < sound < LENGTH / 25 + 0.1
+
+
+def test_of_a_film_with_several_faces_it_is_said(folder, weights, tmp_path, spy):
+    pictures = [video_files.with_face(20, 60, 520, 320) for _ in range(4)]
+    for picture in pictures:
+        picture[80:260, 320:500] = cv2.resize(video_files.portrait(), (180, 180))
+    source = film(tmp_path / "source.mp4", pictures)
+    asked = request(folder, weights, tmp_path / "out.mp4", sources=[source], show="whole", view=View("source"))
+    assert [remark for remark in pipeline.reenact(asked).remarks if "faces" in remark] == [
+        f"{source}: shows up to 2 faces; the one that fills most of it moves; crop it to choose another"
+    ]
 
 
 def test_a_film_without_a_face_is_one_sentence(folder, weights, tmp_path, spy):

@@ -132,9 +132,9 @@ def _animate(
     )
     repeated = sum(made.repeated.values())
     said = f"{made.frames} frames in {made.seconds:.1f} s" + (
-        f", {repeated} of them repeat another" if repeated else ""
+        f", {repeated} of them repeat another." if repeated else "."
     )
-    return str(made.paths[0]), said
+    return str(made.paths[0]), " ".join([said, *map(_without_folders, made.remarks)])
 
 
 def _still(

@@ -6,7 +6,7 @@ Identity, distance and crop of a head are found in the first pictures of a shot 
 
 import functools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -19,6 +19,7 @@ from thedit.faces import registry
 from thedit.media.videos import Picture
 from thedit.shards.batch import FrameBatch, centre
 from thedit.video import clips, crop, parts, pose
+from thedit.video.boxes import spread
 from thedit.video.shots import Shots
 from thedit.video.smooth import FACE, frame_rate, smooth
 from thedit.video.track import Track, Tracker
@@ -39,6 +40,7 @@ class Face:
     box           left, top, side of the crop in pixels of the upright picture
     quality       how good a source it is, in [0, 1]
     shot          number of the shot, from 0
+    place         which of how many faces of the picture it is, from the left, from 1; small ones do not count
     """
 
     number: int
@@ -49,6 +51,7 @@ class Face:
     box: np.ndarray | None = None
     quality: float = 0.0
     shot: int = 0
+    place: tuple[int, int] = (1, 1)
 
 
 @dataclass
@@ -146,7 +149,8 @@ class _Follower:
             if head is not None and reasons[row] == clips.OUTSIDE_CROP:
                 self._head = None
                 return faces | self._fit(clips.rows(clip, slice(row, None)), window, wanted)
-            faces[number] = self._cut(window[number], posed, row, angles[row], float(clip.sharpness[row]), reasons[row])
+            face = self._cut(window[number], posed, row, angles[row], float(clip.sharpness[row]), reasons[row])
+            faces[number] = replace(face, place=self._place(number, clip.landmarks[row]))
         return faces
 
     def _cut(self, seen: _Seen, posed: pose.Posed, row: int, angles: np.ndarray, sharpness: float, reason: str) -> Face:
@@ -169,6 +173,13 @@ class _Follower:
         image = around[size // 4 : -(size // 4), size // 4 : -(size // 4)]
         quality = clips.quality(within, sharpness, angles, float(box[2]) / size)
         return Face(seen.number, seen.time, "", frame, image, box, quality, seen.shot)
+
+    def _place(self, number: int, landmarks: np.ndarray) -> tuple[int, int]:
+        """Which of how many faces of a picture, from the left, has these landmarks (68, 2); small ones do not count."""
+        tracks = [track for track in self._tracker.tracks if number in track.frames]
+        there = [track.landmarks[track.frames.index(number)] for track in tracks]
+        counted = [points for points in there if spread(points) >= spread(landmarks) / 2]
+        return 1 + sum(points[:, 0].mean() < landmarks[:, 0].mean() for points in counted), len(counted)
 
     def _forget(self) -> None:
         """Drop what no later label looks at, so that memory does not grow."""

@@ -113,7 +113,9 @@ def _animate(
         lasts = [source.seconds if isinstance(source, Film) else math.inf for source in sources]
         videos = [files.enter_context(_file(*one, driver, request.sound)) for one in zip(made.paths, lasts)]
         shown: list[np.ndarray | None] = []
+        crowd = 1
         for face, pictures in in_order(paint, painters(), workers(device)):
+            crowd = max(crowd, face.place[1])
             shown = pictures or shown  # a frame without a usable face repeats the one before
             for one in [*before, face]:  # and those before the first face show what it shows
                 for file, picture in zip(videos, shown):
@@ -124,6 +126,10 @@ def _animate(
                 bar.update()
             before = []
         bar.total = bar.n  # frames that do not decode are not there, and films may be over
+    if crowd > 1:
+        made.remarks.append(
+            f"{driver.path}: shows up to {crowd} faces; the one that fills most of it drives; crop it to choose another"
+        )
 
 
 def _subjects(request: Request, method: Method, sources: list[Portrait | Film], first: Face) -> list[Still | Filmed]:

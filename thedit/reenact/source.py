@@ -70,6 +70,11 @@ def load(path: Path, settings: Preprocess, number: int | None = None) -> Portrai
     if best.frame is None or best.crop is None or best.box is None:
         raise UserError(f"{path}: {best.reason}; choose another file{remedy(best.reason)}.")
     remarks = [f"the source is frame {best.number} of {count}"] if count > 1 else []
+    place, people = best.place
+    if people > 1:
+        remarks.append(
+            f"shows {people} faces; number {place} from the left, the largest, is animated; crop it to choose another"
+        )
     return Portrait(path, best.number, best.frame, best.crop, best.box, remarks)
 
 

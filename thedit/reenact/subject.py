@@ -49,6 +49,7 @@ class Film:
 
     seconds    that it lasts
     untouched  how many of the frames that were asked for are shown as they are, by the reason why
+    crowd      the most faces that one of these frames shows
 
     Raises `UserError` for a file that cannot be read or shows nobody who can be used.
     """
@@ -60,6 +61,7 @@ class Film:
         self._frames = range(len(line.ticks))
         self.seconds = line.seconds(-1) * len(line.ticks) / (len(line.ticks) - 1)
         self.untouched: Counter[str] = Counter()
+        self.crowd = 1
         reasons: Counter[str] = Counter()
         for face in self.faces():
             if face.frame is not None:
@@ -79,6 +81,8 @@ class Film:
             yield "ends before the driver, and so does the result"
         for reason, count in self.untouched.items():
             yield f"{count} frames are shown as they are ({reason})"
+        if self.crowd > 1:
+            yield f"shows up to {self.crowd} faces; the one that fills most of it moves; crop it to choose another"
 
     def pictures(self) -> Iterator[Picture]:
         """Every frame that decodes, in order, at its own resolution."""
@@ -104,6 +108,7 @@ class Filmed:
         while self._picture.number < own.number:
             self._picture = next(self._pictures)
         picture = self._picture.pixels
+        self._film.crowd = max(self._film.crowd, own.place[1])
         if own.frame is not None and not self._method.objections(own.frame)[0]:
             return lambda face: self._paint(picture, own, face)
         self._film.untouched[own.reason.partition(" (")[0] or "the head is turned too far"] += 1
