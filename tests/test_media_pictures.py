@@ -110,6 +110,14 @@ def test_every_picture_of_an_animation_counts_with_its_own_time(tmp_path, suffix
     assert why(path) == "holds 5 pictures where one belongs"
 
 
+@pytest.mark.parametrize("duration", [0, 10])
+def test_a_gif_in_a_hurry_is_shown_as_browsers_show_it(tmp_path, duration):
+    frames = [Image.fromarray(np.full((SIDE, SIDE, 3), 40 * number, np.uint8)) for number in range(3)]
+    path = tmp_path / "a.gif"
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=duration)
+    assert pictures.starts(path) == pytest.approx((0, 0.1, 0.2))
+
+
 def test_a_tiled_avif_is_read_whole(tmp_path):
     """Shown with one of several tiles by tests of Pillow; here that its one reader is used, not a video decoder."""
     path = saved(tmp_path / "a.avif", np.kron(RAMP, np.ones((4, 4, 1), np.uint8)), quality=100)

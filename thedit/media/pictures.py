@@ -14,7 +14,8 @@ from thedit.media.files import MOST_PIXELS, PICTURES, UnreadableError, check, ch
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")
 ANIMATED = ("PNG", "WEBP", "GIF", "AVIF")  # what else holds several pictures is no animation
 BACKGROUND = (255, 255, 255)  # what transparent pictures are laid over
-STILL = 0.1  # seconds of an animation's picture that names none, as browsers show it
+STILL = 0.1  # seconds of an animation's picture that names none or at most `HASTE`, as browsers show it
+HASTE = 0.01
 
 Image.MAX_IMAGE_PIXELS = None  # the limit is `check_size`, before anything is decoded
 
@@ -73,7 +74,8 @@ def _starts(path: Path, stamp: tuple[int, int], most: int) -> tuple[float, ...]:
         for number in range(_count(picture) - 1):
             picture.seek(number)
             picture.load()  # the duration is known when the picture is
-            times.append(times[-1] + (picture.info.get("duration", 0) / 1000 or STILL))
+            seconds = picture.info.get("duration", 0) / 1000
+            times.append(times[-1] + (seconds if seconds > HASTE else STILL))
         return tuple(times)
 
 
