@@ -124,7 +124,7 @@ class Studio:
     def _prepare(self, name: str, portrait: Path) -> Painter:
         method, settings = self.methods[name]
         found = load(portrait, settings)
-        if objection := method.objections(found.frame)[0]:
+        if objection := method.objections(found.frame)[0] or found.doubt:
             raise UserError(f"{portrait.name}: {objection}; choose another picture.")
         own = Face(found.number, 0.0, "", found.frame, found.crop, found.box)
         return Painter(method, found.frame, own)

@@ -73,7 +73,7 @@ def reenact(request: Request, loaded: tuple[Method, Preprocess] | None = None) -
     ]
     portraits = [source for source in sources if isinstance(source, Portrait)]
     for portrait in portraits:
-        if objection := method.objections(portrait.frame)[0]:
+        if objection := method.objections(portrait.frame)[0] or portrait.doubt:
             raise UserError(f"{portrait.path}: {objection}; choose another picture.")
     made = Made(request.outputs(), remarks=[f"{p.path}: {text}" for p in portraits for text in p.remarks])
     films = [source if isinstance(source, Film) else None for source in sources]

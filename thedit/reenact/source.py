@@ -13,7 +13,8 @@ from thedit.errors import UserError
 from thedit.media import stream
 from thedit.media.files import PICTURES, UnreadableError, hidden
 from thedit.media.names import natural
-from thedit.reenact.faces import LONGEST, Face, follow
+from thedit.reenact import consistency
+from thedit.reenact.faces import LONGEST, Face, follow, network
 from thedit.shards.batch import FrameBatch
 
 
@@ -21,7 +22,7 @@ from thedit.shards.batch import FrameBatch
 class Portrait:
     """A source: frame ``number`` of a file as a method is given it (1), its crop (S, S, 3) uint8 and the crop's box.
 
-    remarks: what a user should know about it.
+    remarks: what a user should know about it; doubt: why its face is read wrongly, empty where it is not.
     """
 
     path: Path
@@ -30,6 +31,7 @@ class Portrait:
     crop: np.ndarray
     box: np.ndarray
     remarks: list[str]
+    doubt: str = ""
 
     def picture(self) -> np.ndarray:
         """The whole picture (H, W, 3) at its own resolution."""
@@ -75,7 +77,14 @@ def load(path: Path, settings: Preprocess, number: int | None = None) -> Portrai
         remarks.append(
             f"shows {people} faces; number {place} from the left, the largest, is animated; crop it to choose another"
         )
-    return Portrait(path, best.number, best.frame, best.crop, best.box, remarks)
+    doubt = _doubt(path, best.number, best.frame.landmarks[0].numpy() * best.box[2] + best.box[:2])
+    return Portrait(path, best.number, best.frame, best.crop, best.box, remarks, doubt)
+
+
+def _doubt(path: Path, number: int, landmarks: np.ndarray) -> str:
+    """Why the face with ``landmarks`` (68, 2), in pixels of frame ``number``, is read wrongly, if it is."""
+    picture = next(iter(stream.read([path], range(number, number + 1), LONGEST)))
+    return consistency.doubt(picture.pixels, landmarks * picture.scale, network("landmarks", "annyheads"))
 
 
 def _best(faces: Iterable[Face]) -> Face:
