@@ -7,7 +7,7 @@ from thedit import shipped, weights
 from thedit.errors import UserError
 
 NAME = "planedict-dense-small.safetensors"
-SHA256 = "76ef7204fefc0eb2184d0b20e47ce19399eecd44aeb8d0418f8288dff4d08160"
+SHA256 = "a90a8196fa86ef9c8f75c789e07e34d2f7e19cac824d4b175d2b0f74cec70447"
 
 
 def folders() -> list[Path]:
