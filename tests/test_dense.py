@@ -80,6 +80,19 @@ def test_a_larger_source_makes_a_larger_picture_of_the_same():
     assert (functional.avg_pool2d(picture, 2) - little).abs().mean() < 0.02
 
 
+def test_gradients_change_no_picture():
+    """Where nothing is learnt a processor takes another way (`thedit.kernels.looped`) to the same picture."""
+    method, driving = scrambled(), frames(1, SIZE, seed=3)
+    for count in (1, 2):  # pictures of the source
+        taken = frames(count, SIZE)
+        learning = method.drive(method.encode(taken), driving, driving.camera)
+        assert learning.requires_grad
+        with torch.no_grad():
+            picture = method.drive(method.encode(taken), driving, driving.camera)
+        off = 127.5 * (picture - learning).abs()
+        assert off.max() < 0.5 and off.mean() < 0.02
+
+
 def test_the_unposed_view_is_the_face_from_the_front():
     """Pictures whose pixels hold their place: the view holds where the smooth mean face is seen."""
     steps = (torch.arange(64) + 0.5) / 32 - 1

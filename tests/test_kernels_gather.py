@@ -1,7 +1,8 @@
-"""Samples of pictures and planes with their channels side by side against torch's grid_sample."""
+"""What a processor does by loops where nothing is learnt, against torch's own operations."""
 
 import pytest
 import torch
+from torch.nn import functional
 
 from thedit.kernels import render, sample
 
@@ -37,3 +38,25 @@ def test_planes_in_either_order(last):
     with torch.no_grad():
         found = render.sample_planes(planes.unflatten(1, (3, 4)), points)
     torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("first", [0, 3])
+def test_softplus_is_that_of_torch(first):
+    x = torch.cat([torch.linspace(-120, 120, 5000), 3 * random(7000, seed=0)]).view(2, -1, 6)
+    wanted = functional.softplus(x.double()[..., first:]).float()
+    with torch.no_grad():
+        found = render.softplus(x, first)
+    torch.testing.assert_close(found, wanted, atol=5e-7, rtol=2e-7)
+
+
+def test_several_threads_find_what_one_does():
+    planes, points, threads = random(1, 3, 4, 8, 8, seed=0), random(1, 91, 3, seed=1), torch.get_num_threads()
+    try:
+        found = []
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            with torch.no_grad():
+                found.append(render.sample_planes(planes, points))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(*found)

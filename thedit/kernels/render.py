@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from thedit.kernels import fused, gather
+from thedit.kernels import fused, gather, looped
 
 HALF_SIDE = 0.5
 PLANE_AXES = ((0, 1), (0, 2), (1, 2))
@@ -135,14 +135,14 @@ def _render_once(
 
 def _decode(planes: Tensor, decoder: Decoder, points: Tensor) -> Tensor:
     """What the network says at world points (B, P, 3), before its last activations: (B, P, 1 + O)."""
-    hidden = functional.softplus(functional.linear(sample_planes(planes, points), decoder.weight1, decoder.bias1))
+    hidden = softplus(functional.linear(sample_planes(planes, points), decoder.weight1, decoder.bias1))
     return functional.linear(hidden, decoder.weight2, decoder.bias2)
 
 
 def density(planes: Tensor, decoder: Decoder, points: Tensor) -> Tensor:
     """Density (B, P), at least 0, at world points (B, P, 3)."""
     with torch.autocast(planes.device.type, enabled=False):
-        hidden = functional.softplus(functional.linear(sample_planes(planes, points), decoder.weight1, decoder.bias1))
+        hidden = softplus(functional.linear(sample_planes(planes, points), decoder.weight1, decoder.bias1))
         return functional.softplus(hidden @ decoder.weight2[0] + decoder.bias2[0])
 
 
@@ -152,8 +152,8 @@ def sample_planes(planes: Tensor, points: Tensor) -> Tensor:
         from thedit.kernels import sample_triton
 
         return sample_triton.sample_planes(planes, points)
-    if planes.device.type == "cpu" and not torch.is_grad_enabled():
-        return gather.mean_of_planes(planes.to(points.dtype), points / HALF_SIDE, PLANE_AXES)
+    if looped(points):
+        return gather.mean_of_planes(planes.float(), points, PLANE_AXES)
     batch, _, channels = planes.shape[:3]
     axes = points.unbind(-1)
     grid = torch.stack([torch.stack([axes[i], axes[j]], dim=-1) for i, j in PLANE_AXES], dim=1) / HALF_SIDE
@@ -164,6 +164,11 @@ def sample_planes(planes: Tensor, points: Tensor) -> Tensor:
         align_corners=False,
     )  # (3B, F, P, 1)
     return samples.reshape(batch, 3, channels, -1).mean(1).transpose(1, 2)
+
+
+def softplus(x: Tensor, first: int = 0) -> Tensor:
+    """log(1 + exp(x)) (..., C) of hidden units x (..., first + C), those from ``first`` on."""
+    return gather.softplus(x, first) if looped(x) else functional.softplus(x[..., first:])
 
 
 def clip_to_box(origins: Tensor, directions: Tensor, near: float, far: float) -> tuple[Tensor, Tensor]:

@@ -2,11 +2,10 @@
 
 from typing import Literal
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
-from thedit.kernels import fused, gather
+from thedit.kernels import fused, gather, looped
 
 Outside = Literal["border", "zeros"]
 
@@ -21,7 +20,7 @@ def sample(picture: Tensor, place: Tensor, outside: Outside) -> Tensor:
 
         return sample_triton.sample(picture, place, outside)
     side_by_side = picture.shape[1] > 1 and picture.stride(1) == 1
-    if picture.device.type == "cpu" and side_by_side and not torch.is_grad_enabled():
+    if looped(picture) and side_by_side:
         return gather.of_pictures(picture, place, outside == "border")
     found = functional.grid_sample(picture, place[:, None], padding_mode=outside, align_corners=False)
     return found[:, :, 0].transpose(1, 2)

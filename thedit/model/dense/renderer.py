@@ -147,11 +147,11 @@ class DenseRenderer(nn.Module):
 
     def _field(self, sampled: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
         """Plane features (B * K, P, F) -> logit (B, P), offset (B * K, P, 3), hidden features (B, P, H)."""
-        read = self.second(functional.softplus(self.first(sampled)))
+        read = self.second(kernel.softplus(self.first(sampled)))
         offset = self.options.reach * torch.tanh(read[..., 1:4].float())
         if count > 1:
-            read = self.second(functional.softplus(self.first(_mean(sampled, count))))
-        return self.options.steepness * read[..., 0], offset, functional.softplus(read[..., 4:])
+            read = self.second(kernel.softplus(self.first(_mean(sampled, count))))
+        return self.options.steepness * read[..., 0], offset, kernel.softplus(read, 4)
 
     def _look(self, source: Source, points: Tensor) -> Seen:
         """Points (B * K, P, 3) in the pictures; without visibility all count as seen."""
@@ -169,7 +169,7 @@ class DenseRenderer(nn.Module):
             if self.options.visibility:
                 inputs += [_mean(looked.behind[..., None], count), _mean(looked.near[..., None], count)]
         joined = torch.cat([values.to(hidden.dtype) for values in inputs], dim=-1)
-        return self.last(functional.softplus(self.third(joined)))
+        return self.last(kernel.softplus(self.third(joined)))
 
 
 def _in_the_mirror(points: Tensor) -> Tensor:
