@@ -14,6 +14,6 @@ def fused(tensor: Tensor) -> bool:
 
 
 def looped(tensor: Tensor) -> bool:
-    """Whether numba's loops serve this tensor: on a processor, float32, and nothing is learnt or traced."""
+    """Whether numba's loops serve this tensor: float32 on a processor, and nothing is learnt, traced or rounded."""
     here = tensor.device.type == "cpu" and tensor.dtype == torch.float32
-    return here and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
+    return here and not (torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling())

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from thedit.kernels import fused
+from thedit.kernels import fused, looped, processor
 
 
 def blur(x: Tensor) -> Tensor:
@@ -13,6 +13,8 @@ def blur(x: Tensor) -> Tensor:
         from thedit.kernels import blur_triton
 
         return blur_triton.blur(x)
+    if looped(x):
+        return processor.blur(x)
     taps = torch.tensor([1.0, 3.0, 3.0, 1.0], dtype=x.dtype, device=x.device) / 4
     kernel = (taps[:, None] * taps).expand(x.shape[1], 1, 4, 4).contiguous()
     return functional.conv2d(x, kernel, padding=1, groups=x.shape[1])

@@ -93,37 +93,54 @@ def _blend(
             out[n] = ac * first[n] + bc * second[n] + ad * third[n] + bd * fourth[n]
 
 
+@njit(inline="always")
+def _softplus(value: np.float32) -> np.float32:
+    """log(1 + exp(value)) to 5e-7."""
+    power = max(-abs(value) * _LOG2_E, float32(-126))
+    whole = np.floor(power + float32(0.5))
+    r = power - whole
+    t = ((((_E5 * r + _E4) * r + _E3) * r + _E2) * r + _E1) * r + _E0
+    t *= _power_of_two(int32(whole))  # type: ignore[call-arg]  # exp(-|x|)
+    high = (((_L8 * t + _L7) * t + _L6) * t + _L5) * t + _L4
+    return max(value, float32(0)) + t * ((((high * t + _L3) * t + _L2) * t + _L1) * t + _L0)
+
+
 @_compiled
-def softplus(x: np.ndarray, first: int, out: np.ndarray, start: int, stop: int) -> None:
-    """log(1 + exp(x)) (P, C) of channels from ``first`` on of x (P, first + C), rows ``start`` to ``stop``, to 5e-7."""
+def softplus(x: np.ndarray, bias: np.ndarray, start: int, stop: int) -> None:
+    """Replace x (P, C) by log(1 + exp(x + bias)), bias (C,), rows ``start`` to ``stop``."""
     for p in range(start, stop):
-        given, row = x[p, first:], out[p]
+        row = x[p]
         for c in range(len(row)):
-            value = given[c]
-            power = max(-abs(value) * _LOG2_E, float32(-126))
-            whole = np.floor(power + float32(0.5))
-            r = power - whole
-            t = ((((_E5 * r + _E4) * r + _E3) * r + _E2) * r + _E1) * r + _E0
-            t *= _power_of_two(int32(whole))  # type: ignore[call-arg]  # exp(-|x|)
-            high = (((_L8 * t + _L7) * t + _L6) * t + _L5) * t + _L4
-            row[c] = max(value, float32(0)) + t * ((((high * t + _L3) * t + _L2) * t + _L1) * t + _L0)
+            row[c] = _softplus(row[c] + bias[c])
 
 
 @_compiled
-def pictures(texels: np.ndarray, places: np.ndarray, border: bool, out: np.ndarray, start: int, stop: int) -> None:
-    """Bilinear samples (B, P, C) of texels (B, H, W, C) at places (B, P, 2) in [-1, 1], points ``start`` to ``stop``.
+def softplus_into(x: np.ndarray, bias: np.ndarray, out: np.ndarray, start: int, stop: int) -> None:
+    """As `softplus`, to the first C channels of ``out`` (P, ...); of one array, loops would not be vectorised."""
+    for p in range(start, stop):
+        given, row = x[p], out[p]
+        for c in range(len(given)):
+            row[c] = _softplus(given[c] + bias[c])
 
-    Outside of a picture its ``border`` goes on, or there are zeros.
+
+@_compiled
+def pictures(
+    texels: np.ndarray, places: np.ndarray, border: bool, first: int, out: np.ndarray, start: int, stop: int
+) -> None:
+    """Bilinear samples of texels (B, H, W, C) at places (B, P, 2) in [-1, 1], points ``start`` to ``stop``.
+
+    They become the C channels of ``out`` (B, P, ...) from ``first`` on. Outside of a picture its ``border`` goes on, or
+    there are zeros.
     """
-    height, width = texels.shape[1:3]
+    height, width, channels = texels.shape[1:]
     for b in range(len(texels)):
         for p in range(start, stop):
             x = _centred(places[b, p, 0] / 2, width, border)
             y = _centred(places[b, p, 1] / 2, height, border)
             left, above = _texel(x, width), _texel(y, height)
-            first, second = texels[b, above, left], texels[b, above, left + 1]
-            third, fourth = texels[b, above + 1, left], texels[b, above + 1, left + 1]
-            _blend(first, second, third, fourth, x - left, y - above, out[b, p], False)
+            upper, right = texels[b, above, left], texels[b, above, left + 1]
+            lower, last = texels[b, above + 1, left], texels[b, above + 1, left + 1]
+            _blend(upper, right, lower, last, x - left, y - above, out[b, p, first : first + channels], False)
 
 
 @_compiled
@@ -144,3 +161,46 @@ def planes(texels: np.ndarray, axes: np.ndarray, points: np.ndarray, out: np.nda
                 _blend(first, second, third, fourth, x - left, y - above, out[b, p], k > 0)
             for c in range(out.shape[2]):
                 out[b, p, c] *= float32(1 / 3)
+
+
+@_compiled
+def finish(
+    x: np.ndarray, factor: np.ndarray, bias: np.ndarray, slope: np.float32, added: np.ndarray, start: int, stop: int
+) -> None:
+    """Replace rows (P, C) by a leaky ReLU of factor (B, C) times them plus bias (C,), and what is ``added`` to that.
+
+    ``added`` is (P, C) or empty. The rows of a picture lie side by side, P / B each.
+    """
+    each = len(x) // len(factor)
+    for p in range(start, stop):
+        row, scale = x[p], factor[p // each]
+        for c in range(len(row)):
+            value = row[c] * scale[c] + bias[c]
+            row[c] = max(value, float32(0)) + slope * min(value, float32(0))
+        if len(added):
+            more = added[p]
+            for c in range(len(row)):
+                row[c] += more[c]
+
+
+@_compiled
+def blur(x: np.ndarray, out: np.ndarray, start: int, stop: int) -> None:
+    """The filter [1, 3, 3, 1] / 4 on both axes of x (B, H + 1, W + 1, C) -> (B, H, W, C), rows of B * H from ``start``.
+
+    Beyond the edges there are zeros.
+    """
+    height, width, channels = out.shape[1:]
+    line = np.zeros((width + 3, channels), np.float32)
+    for n in range(start, stop):
+        b, y = n // height, n % height
+        line[1 : width + 2] = 0
+        for k in range(max(0, 1 - y), min(4, height + 2 - y)):
+            tap = float32(0.75) if k in (1, 2) else float32(0.25)
+            for i in range(width + 1):
+                row, target = x[b, y + k - 1, i], line[i + 1]
+                for c in range(channels):
+                    target[c] += tap * row[c]
+        for i in range(width):
+            first, second, third, fourth, row = line[i], line[i + 1], line[i + 2], line[i + 3], out[b, y, i]
+            for c in range(channels):
+                row[c] = float32(0.25) * (first[c] + fourth[c]) + float32(0.75) * (second[c] + third[c])

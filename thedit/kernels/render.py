@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from thedit.kernels import fused, gather, looped
+from thedit.kernels import fused, looped, processor
 
 HALF_SIDE = 0.5
 PLANE_AXES = ((0, 1), (0, 2), (1, 2))
@@ -135,14 +135,14 @@ def _render_once(
 
 def _decode(planes: Tensor, decoder: Decoder, points: Tensor) -> Tensor:
     """What the network says at world points (B, P, 3), before its last activations: (B, P, 1 + O)."""
-    hidden = softplus(functional.linear(sample_planes(planes, points), decoder.weight1, decoder.bias1))
+    hidden = units(sample_planes(planes, points), decoder.weight1, decoder.bias1)
     return functional.linear(hidden, decoder.weight2, decoder.bias2)
 
 
 def density(planes: Tensor, decoder: Decoder, points: Tensor) -> Tensor:
     """Density (B, P), at least 0, at world points (B, P, 3)."""
     with torch.autocast(planes.device.type, enabled=False):
-        hidden = softplus(functional.linear(sample_planes(planes, points), decoder.weight1, decoder.bias1))
+        hidden = units(sample_planes(planes, points), decoder.weight1, decoder.bias1)
         return functional.softplus(hidden @ decoder.weight2[0] + decoder.bias2[0])
 
 
@@ -153,7 +153,7 @@ def sample_planes(planes: Tensor, points: Tensor) -> Tensor:
 
         return sample_triton.sample_planes(planes, points)
     if looped(points):
-        return gather.mean_of_planes(planes.float(), points, PLANE_AXES)
+        return processor.mean_of_planes(planes.float(), points, PLANE_AXES)
     batch, _, channels = planes.shape[:3]
     axes = points.unbind(-1)
     grid = torch.stack([torch.stack([axes[i], axes[j]], dim=-1) for i, j in PLANE_AXES], dim=1) / HALF_SIDE
@@ -166,9 +166,14 @@ def sample_planes(planes: Tensor, points: Tensor) -> Tensor:
     return samples.reshape(batch, 3, channels, -1).mean(1).transpose(1, 2)
 
 
-def softplus(x: Tensor, first: int = 0) -> Tensor:
-    """log(1 + exp(x)) (..., C) of hidden units x (..., first + C), those from ``first`` on."""
-    return gather.softplus(x, first) if looped(x) else functional.softplus(x[..., first:])
+def units(x: Tensor, weight: Tensor, bias: Tensor, into: Tensor | None = None) -> Tensor:
+    """Hidden units softplus(weight x + bias) (..., H) of x (..., F), weight (H, F) and bias (H,).
+
+    Where no gradients are asked for, ``into`` (..., at least H) may have them written to its first channels.
+    """
+    if looped(x):
+        return processor.softplus(functional.linear(x, weight), bias, into)
+    return functional.softplus(functional.linear(x, weight, bias))
 
 
 def clip_to_box(origins: Tensor, directions: Tensor, near: float, far: float) -> tuple[Tensor, Tensor]:

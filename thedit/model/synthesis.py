@@ -9,21 +9,26 @@ Shapes: B batch, I and O channels in and out, S style, H side of a square featur
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from thedit.kernels import looped, processor
 from thedit.kernels.blur import blur
 
 GAIN = math.sqrt(2)
 """Restores the variance that a leaky ReLU takes; layers multiply by it before the ReLU, which commutes with it."""
 
 
+SLOPE = 0.2
+"""Of the leaky ReLU below 0."""
+
+
 def activate(x: Tensor) -> Tensor:
     """Leaky ReLU of slope 0.2."""
-    return functional.leaky_relu(x, 0.2)
+    return functional.leaky_relu(x, SLOPE)
 
 
 class Linear(nn.Module):
@@ -60,6 +65,10 @@ class Conv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, I, H, H) -> (B, O, H / stride, H / stride)."""
         padding = self.weight.shape[-1] // 2
+        if looped(x):
+            x = functional.conv2d(x, self.weight, None, self.stride, padding)
+            factor = x.new_full((len(x), len(self.bias)), self.scale)
+            return processor.finish(x, factor, self.bias, SLOPE if self.active else 1.0)
         x = functional.conv2d(x, self.weight * self.scale, self.bias, self.stride, padding)
         return activate(x) if self.active else x
 
@@ -77,19 +86,46 @@ class StyledConv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.scale = 1 / math.sqrt(inputs * 9)
         self.up = up
+        self._kept = Kept(self._prepared)
 
-    def forward(self, x: Tensor, scale: Tensor) -> Tensor:
-        """(B, I, H, H), modulation (B, I) -> (B, O, H, H), or (B, O, 2H, 2H) if ``up``."""
-        weight = self.weight * self.scale  # (O, I, 3, 3)
-        power = weight.square().sum((2, 3))  # (O, I)
+    def forward(self, x: Tensor, scale: Tensor, added: Tensor | None = None) -> Tensor:
+        """(B, I, H, H), modulation (B, I) -> (B, O, H, H), or (B, O, 2H, 2H) if ``up``, and what is ``added`` to it."""
+        weight, power = self._kept(self.weight) if looped(x) else self._prepared(self.weight)
         factor = GAIN * torch.rsqrt(functional.linear(scale.square(), power) + 1e-8)  # (B, O), equation 3
-        x = x * scale.to(x.dtype)[..., None, None]
+        if looped(x) and len(x) == 1 and weight.numel() < x.numel():
+            weight = weight * scale[:, :, None, None]
+        else:
+            x = x * scale.to(x.dtype)[..., None, None]
         if self.up:
             x = functional.conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # (B, O, 2H + 1, 2H + 1)
             x = blur(x)  # (B, O, 2H, 2H)
         else:
             x = functional.conv2d(x, weight, padding=1)
-        return activate(torch.addcmul(self.bias.to(x.dtype)[:, None, None], x, factor.to(x.dtype)[..., None, None]))
+        if looped(x):
+            return processor.finish(x, factor, self.bias, SLOPE, added)
+        x = activate(torch.addcmul(self.bias.to(x.dtype)[:, None, None], x, factor.to(x.dtype)[..., None, None]))
+        return x if added is None else x + added
+
+    def _prepared(self, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """The weights (O, I, 3, 3) that convolve, and the sums (O, I) of their squares."""
+        weight = weight * self.scale
+        return weight, weight.square().sum((2, 3))
+
+
+class Kept:
+    """What ``make`` makes of a parameter that no longer changes, once until it is written to or moved."""
+
+    def __init__(self, make: Callable[[Tensor], tuple[Tensor, ...]]):
+        self._make = make
+        self._key: tuple[object, ...] = ()
+        self._made: tuple[Tensor, ...] = ()
+
+    def __call__(self, parameter: Tensor) -> tuple[Tensor, ...]:
+        """As ``make`` of it."""
+        key = (parameter.data_ptr(), parameter._version, parameter.device, parameter.dtype)
+        if key != self._key:
+            self._made, self._key = self._make(parameter), key
+        return self._made
 
 
 class StyledMaps(nn.Module):
@@ -105,6 +141,8 @@ class StyledMaps(nn.Module):
     def forward(self, x: Tensor, scale: Tensor) -> Tensor:
         """(B, I, H, H), modulation (B, I) -> (B, O, H, H)."""
         scale = scale * self.scale
+        if looped(x) and len(x) == 1:
+            return functional.conv2d(x, self.weight * scale[..., None, None], self.bias)
         return functional.conv2d(x * scale.to(x.dtype)[..., None, None], self.weight, self.bias)
 
 
@@ -126,8 +164,7 @@ class SynthesisBlock(nn.Module):
         ``added``, of the block's side and channels, is added to the features between the convolutions.
         """
         first, second, output = together([self.first.affine, self.second.affine, self.output.affine], style)
-        x = self.first(x, first)
-        x = self.second(x if added is None else x + added, second)
+        x = self.second(self.first(x, first, added), second)
         maps = self.output(x, output).float()
         if skip is not None:
             maps = maps + (upsample(skip) if self.up else skip)

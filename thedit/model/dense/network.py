@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from thedit.kernels import looped
 from thedit.model.dense.blending import Blending
 from thedit.model.dense.fill import fill
 from thedit.model.dense.options import DenseOptions
@@ -51,9 +52,9 @@ class DenseNetwork(PlaneNetwork):
         own = self.planes(still, self.condition(codes.motion, codes.motion))
         distance, opacity = self.renderer.surface(own, taken, round(WIDE * self.options.neural_size))
         kept = self._kept(opacity, frames.parts)
-        features = self.pyramid(codes.maps)
+        features, shown = self.pyramid(codes.maps), wide(frames)
         return Source(
-            wide=wide(frames),
+            wide=shown.contiguous(memory_format=torch.channels_last) if looped(shown) else shown,
             camera=taken,
             features=features,
             distance=distance,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from thedit.kernels import looped
 from thedit.kernels import render as kernel
 from thedit.model.dense.options import DenseOptions
 from thedit.model.dense.source import Seen, Source, look
@@ -89,11 +90,14 @@ class DenseRenderer(nn.Module):
             points = kernel.along(origins, directions, distances[..., :-1])  # (B, M * S, 3)
             sampled = kernel.sample_planes(planes, points.repeat_interleave(count, 0))  # (B * K, M * S, F)
 
-        logit, offset, hidden = self._field(sampled, count)
-        there = points.repeat_interleave(count, 0) + offset
-        seen = self._look(source, there)
-        mirrored = self._look(source, _in_the_mirror(there)) if self.options.mirrored else seen
-        colours = self._colours(hidden, seen, mirrored, count)
+        if count == 1 and looped(sampled):
+            logit, offset, seen, mirrored, colours = self._at_once(sampled, points, source)
+        else:
+            logit, offset, hidden = self._field(sampled, count)
+            there = points.repeat_interleave(count, 0) + offset
+            seen = self._look(source, there)
+            mirrored = self._look(source, _in_the_mirror(there)) if self.options.mirrored else seen
+            colours = self._colours(hidden, seen, mirrored, count)
 
         with torch.autocast(planes.device.type, enabled=False):
             lengths = distances.diff(dim=-1)
@@ -145,17 +149,41 @@ class DenseRenderer(nn.Module):
             planes, self.decoder(), origins, directions, NEAR, FAR, self.coarse, self.fine, noise
         )
 
+    def _at_once(self, sampled: Tensor, points: Tensor, source: Source) -> tuple[Tensor, Tensor, Seen, Seen, Tensor]:
+        """Logit, offset, what is seen there and in the mirror, and the colours' logits, where nothing is learnt.
+
+        The same as by `_field`, `_look` and `_colours`, but all that the network of the colour reads is written to its
+        place at once.
+        """
+        o, second = self.options, self.second
+        weight, bias = second.weight * second.scale, second.bias
+        hidden = kernel.units(sampled, self.first.weight * self.first.scale, self.first.bias)
+        read = functional.linear(hidden, weight[:4], bias[:4])
+        offset = o.reach * torch.tanh(read[..., 1:4])
+        joined = sampled.new_empty(*sampled.shape[:2], self.third.weight.shape[1])
+        at = kernel.units(hidden, weight[4:], bias[4:], joined).shape[-1]
+        found = []
+        for there in (points + offset, _in_the_mirror(points + offset))[: 1 + o.mirrored]:
+            seen = self._look(source, there, joined if o.source_features else None, at)
+            at += seen.features.shape[-1] + 3 if o.source_features else 0
+            if o.visibility:
+                joined[..., at], joined[..., at + 1] = seen.behind, seen.near
+                at += 2
+            found.append(seen)
+        units = kernel.units(joined, self.third.weight * self.third.scale, self.third.bias)
+        return o.steepness * read[..., 0], offset, found[0], found[-1], self.last(units)
+
     def _field(self, sampled: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
         """Plane features (B * K, P, F) -> logit (B, P), offset (B * K, P, 3), hidden features (B, P, H)."""
-        read = self.second(kernel.softplus(self.first(sampled)))
+        read = self.second(functional.softplus(self.first(sampled)))
         offset = self.options.reach * torch.tanh(read[..., 1:4].float())
         if count > 1:
-            read = self.second(kernel.softplus(self.first(_mean(sampled, count))))
-        return self.options.steepness * read[..., 0], offset, kernel.softplus(read, 4)
+            read = self.second(functional.softplus(self.first(_mean(sampled, count))))
+        return self.options.steepness * read[..., 0], offset, functional.softplus(read[..., 4:])
 
-    def _look(self, source: Source, points: Tensor) -> Seen:
+    def _look(self, source: Source, points: Tensor, into: Tensor | None = None, first: int = 0) -> Seen:
         """Points (B * K, P, 3) in the pictures; without visibility all count as seen."""
-        seen = look(source, points)
+        seen = look(source, points, into, first)
         return seen if self.options.visibility else seen._replace(near=torch.ones_like(seen.near))
 
     def _colours(self, hidden: Tensor, seen: Seen, mirrored: Seen, count: int) -> Tensor:
@@ -169,7 +197,7 @@ class DenseRenderer(nn.Module):
             if self.options.visibility:
                 inputs += [_mean(looked.behind[..., None], count), _mean(looked.near[..., None], count)]
         joined = torch.cat([values.to(hidden.dtype) for values in inputs], dim=-1)
-        return self.last(kernel.softplus(self.third(joined)))
+        return self.last(functional.softplus(self.third(joined)))
 
 
 def _in_the_mirror(points: Tensor) -> Tensor:

@@ -62,16 +62,20 @@ def to_frame(place: Tensor) -> Tensor:
     return (place + 1) / 2 * WIDE - MARGIN
 
 
-def look(source: Source, points: Tensor) -> Seen:
-    """Look points (B, P, 3) of the world up in each source's picture."""
+def look(source: Source, points: Tensor, into: Tensor | None = None, first: int = 0) -> Seen:
+    """Look points (B, P, 3) of the world up in each source's picture.
+
+    Where no gradients are asked for, ``into`` (B, P, ...) may have features and colours written to its channels from
+    ``first`` on.
+    """
     with torch.autocast(points.device.type, enabled=False):
         place = 2 * camera.project(points, source.camera) - 1
         away = torch.linalg.vector_norm(points - source.camera[:, None, 3:12:4], dim=-1)
         behind = (away - sample(source.distance, place, "border")[..., 0]) / NEAR
         return Seen(
             place=place,
-            features=sample(source.features, WIDE * place, "zeros"),
-            colour=sample(source.wide, place, "border"),
+            features=sample(source.features, WIDE * place, "zeros", into, first),
+            colour=sample(source.wide, place, "border", into, first + source.features.shape[1]),
             behind=torch.tanh(behind),
             near=torch.exp(-behind.square()),
         )

@@ -27,22 +27,43 @@ def mean_of_planes(planes: Tensor, points: Tensor, axes: tuple[tuple[int, int], 
     return found
 
 
-def of_pictures(pictures: Tensor, places: Tensor, border: bool) -> Tensor:
+def of_pictures(pictures: Tensor, places: Tensor, border: bool, into: Tensor | None = None, first: int = 0) -> Tensor:
     """Bilinear samples (B, P, C) of pictures (B, C, H, W) at places (B, P, 2), x and y in [-1, 1] from edge to edge.
 
-    Outside of a picture its ``border`` goes on, or there are zeros.
+    Outside of a picture its ``border`` goes on, or there are zeros. If ``into`` (B, P, ...) is given, the samples are
+    its channels from ``first`` on.
     """
-    found = places.new_empty(*places.shape[:2], pictures.shape[1])
-    _spread("pictures", places.shape[1], pictures.permute(0, 2, 3, 1), places, border, found)
-    return found
+    if into is None:
+        into, first = places.new_empty(*places.shape[:2], pictures.shape[1]), 0
+    _spread("pictures", places.shape[1], pictures.permute(0, 2, 3, 1), places, border, first, into)
+    return into[..., first : first + pictures.shape[1]]
 
 
-def softplus(x: Tensor, first: int) -> Tensor:
-    """log(1 + exp(x)) of x (..., C) from channel ``first`` on."""
-    found = x.new_empty(*x.shape[:-1], x.shape[-1] - first)
+def softplus(x: Tensor, bias: Tensor, into: Tensor | None = None) -> Tensor:
+    """log(1 + exp(x + bias)) of contiguous x (..., C), in its place or in the first channels of ``into``."""
+    rows = x.view(-1, x.shape[-1])
+    if into is None:
+        _spread("softplus", len(rows), rows, bias)
+        return x
+    _spread("softplus_into", len(rows), rows, bias, into.view(-1, into.shape[-1]))
+    return into[..., : x.shape[-1]]
+
+
+def finish(x: Tensor, factor: Tensor, bias: Tensor, slope: float, added: Tensor | None = None) -> Tensor:
+    """Leaky ReLU of factor (B, C) * x + bias (C,), and what is ``added``; may overwrite x (B, C, H, W)."""
+    found = x.permute(0, 2, 3, 1).contiguous()  # as it lies when it is channels last
     rows = found.view(-1, found.shape[-1])
-    _spread("softplus", len(rows), x.view(-1, x.shape[-1]), first, rows)
-    return found
+    more = rows[:0] if added is None else added.permute(0, 2, 3, 1).reshape(rows.shape)
+    _spread("finish", len(rows), rows, factor, bias, np.float32(slope), more)
+    return found.permute(0, 3, 1, 2)
+
+
+def blur(x: Tensor) -> Tensor:
+    """The filter [1, 3, 3, 1] / 4 on both axes: (B, C, H + 1, W + 1) -> (B, C, H, W)."""
+    batch, channels, height, width = x.shape
+    found = x.new_empty(batch, height - 1, width - 1, channels)
+    _spread("blur", batch * (height - 1), x.permute(0, 2, 3, 1), found)
+    return found.permute(0, 3, 1, 2)
 
 
 def _spread(loop: str, count: int, *arguments: Any) -> None:

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from torch.nn import functional
 
 from thedit.kernels import render, sample
 
@@ -40,13 +39,14 @@ def test_planes_in_either_order(last):
     torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("first", [0, 3])
-def test_softplus_is_that_of_torch(first):
-    x = torch.cat([torch.linspace(-120, 120, 5000), 3 * random(7000, seed=0)]).view(2, -1, 6)
-    wanted = functional.softplus(x.double()[..., first:]).float()
+def test_hidden_units_are_those_of_torch():
+    x, weight, bias = 5 * random(700, 3, seed=0), random(6, 3, seed=1), 20 * random(6, seed=2)
+    wanted = render.units(x, weight, bias)
     with torch.no_grad():
-        found = render.softplus(x, first)
-    torch.testing.assert_close(found, wanted, atol=5e-7, rtol=2e-7)
+        torch.testing.assert_close(render.units(x, weight, bias), wanted, atol=2e-6, rtol=1e-6)
+        into = torch.full((700, 8), 7.0)
+        torch.testing.assert_close(render.units(x, weight, bias, into), wanted, atol=2e-6, rtol=1e-6)
+    assert into[:, 6:].eq(7).all() and into[:, :6].ne(7).all()
 
 
 def test_several_threads_find_what_one_does():
