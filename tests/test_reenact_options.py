@@ -107,7 +107,7 @@ def test_a_long_driver_has_no_seams_and_leaves_nothing_behind(tmp_path):
             assert sum(len(track.frames) for track in follower._tracker.tracks) <= 2 * faces.MARGIN
     seen += follower.label(len(follower.waiting))
     assert [face.number for face in seen] == list(range(count))
-    assert all(face.frame is not None for face in seen)
+    assert all(face.usable for face in seen)
     assert len({tuple(face.box) for face in seen}) == 1
     views = torch.cat([face.frame.camera for face in seen])
     steps = camera.rotation_error(camera.split(views[1:])[0], camera.split(views[:-1])[0])
@@ -366,7 +366,7 @@ def test_bfloat16_shows_nearly_the_same(folder, monkeypatch, name):
     pictures = []
     for low in (False, True):
         monkeypatch.setattr(picture, "multiplies_bf16", lambda device, low=low: low)
-        pictures.append(Painter(method, own.frame, own)(face, Transfer(), View()).astype(int))
+        pictures.append(Painter(method, own.frame, own.frame)(face, Transfer(), View()).astype(int))
     assert np.abs(pictures[1] - pictures[0]).mean() < 3
 
 

@@ -126,8 +126,7 @@ class Studio:
         found = load(portrait, settings)
         if objection := method.objections(found.frame)[0] or found.doubt:
             raise UserError(f"{portrait.name}: {objection}; choose another picture.")
-        own = Face(found.number, 0.0, "", found.frame, found.crop, found.box)
-        return Painter(method, found.frame, own)
+        return Painter(method, found.frame, found.frame)
 
     def _face(self, name: str, driving: Path, moment: float) -> Face:
         """The driver's face at a moment; the nearest frames are tried too."""
@@ -137,7 +136,7 @@ class Studio:
         with readable(driving):
             pictures = stream.read([driving], range(number, min(count, number + 5)), LONGEST)
             for face in follow(pictures, settings):
-                if face.frame is not None:
+                if face.usable:
                     return face
         raise UserError(f"{driving.name}: shows no face at that moment; choose another.")
 

@@ -6,7 +6,7 @@ Identity, distance and crop of a head are found in the first pictures of a shot 
 
 import functools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
@@ -32,26 +32,52 @@ LONGEST = 1920  # longer side of the pictures that crops are cut from
 
 @dataclass(frozen=True)
 class Face:
-    """The main face of one picture; ``frame`` is None where there is none that can be used, ``reason`` says why.
+    """The main face of one picture; where there is none that can be used, ``reason`` says why.
 
     number, time  of the picture, in seconds from the first
-    frame         (1) what a method is given, its camera that of the crop
-    crop          (S, S, 3) uint8
+    around        (3S/2, 3S/2, 3) uint8, the crop with a quarter of its side more all around
+    labels        camera, landmarks, expression and identity of a `FrameBatch` (1), the camera that of the crop
     box           left, top, side of the crop in pixels of the upright picture
     quality       how good a source it is, in [0, 1]
     shot          number of the shot, from 0
     place         which of how many faces of the picture it is, from the left, from 1; small ones do not count
+
+    Many faces wait in queues, so that what follows from these is made when it is asked for.
     """
 
     number: int
     time: float
     reason: str = ""
-    frame: FrameBatch | None = None
-    crop: np.ndarray | None = None
+    around: np.ndarray | None = None
+    labels: dict[str, torch.Tensor] = field(default_factory=dict)
     box: np.ndarray | None = None
     quality: float = 0.0
     shot: int = 0
     place: tuple[int, int] = (1, 1)
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is a face that can be used."""
+        return self.around is not None
+
+    @property
+    def crop(self) -> np.ndarray:
+        """(S, S, 3) uint8 of a face that can be used."""
+        assert self.around is not None
+        margin = len(self.around) // 6
+        return self.around[margin:-margin, margin:-margin]
+
+    @property
+    def frame(self) -> FrameBatch:
+        """(1) what a method is given of a face that can be used."""
+        assert self.around is not None
+        wide = torch.from_numpy(self.around).permute(2, 0, 1)[None].float() / 127.5 - 1
+        image = centre(wide).contiguous()
+        drawn = torch.from_numpy(parts.draw(self.labels["landmarks"][0].numpy(), image.shape[-1]))[None, None]
+        given = {name: value.float() for name, value in self.labels.items()}
+        return FrameBatch(
+            image, drawn, given["camera"], given["landmarks"], given["expression"], given["identity"], wide
+        )
 
 
 @dataclass
@@ -158,21 +184,16 @@ class _Follower:
         assert seen.pixels is not None
         if reason:
             return Face(seen.number, seen.time, reason, shot=seen.shot)
-        around = crop.cut(seen.pixels, np.round(box * seen.scale), size)  # (3S/2, 3S/2, 3)
-        wide = torch.from_numpy(around).permute(2, 0, 1)[None].float() / 127.5 - 1
+        around = crop.cut(seen.pixels, np.round(box * seen.scale), size)
         within = posed.landmarks[row]
-        frame = FrameBatch(
-            image=centre(wide).contiguous(),
-            parts=torch.from_numpy(parts.draw(within, size))[None, None],
-            camera=torch.from_numpy(posed.cameras[row])[None].float(),
-            landmarks=torch.from_numpy(within)[None].float(),
-            expression=posed.fit.expression[row][None],
-            identity=posed.fit.identity[row][None],
-            wide=wide,
-        )
-        image = around[size // 4 : -(size // 4), size // 4 : -(size // 4)]
+        labels = {
+            "camera": torch.from_numpy(posed.cameras[row])[None],
+            "landmarks": torch.from_numpy(within)[None],
+            "expression": posed.fit.expression[row][None],
+            "identity": posed.fit.identity[row][None],
+        }
         quality = clips.quality(within, sharpness, angles, float(box[2]) / size)
-        return Face(seen.number, seen.time, "", frame, image, box, quality, seen.shot)
+        return Face(seen.number, seen.time, "", around, labels, box, quality, seen.shot)
 
     def _place(self, number: int, landmarks: np.ndarray) -> tuple[int, int]:
         """Which of how many faces of a picture, from the left, has these landmarks (68, 2); small ones do not count."""

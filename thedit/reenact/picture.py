@@ -27,14 +27,13 @@ U = TypeVar("U")
 
 
 class Painter:
-    """One source, as the driver's frames make it move; ``first`` is the driver's first face that can be used."""
+    """One source, as the driver's frames make it move; ``first`` is the driver's first frame that can be used."""
 
-    def __init__(self, method: Method, source: FrameBatch, first: Face):
-        assert first.frame is not None
+    def __init__(self, method: Method, source: FrameBatch, first: FrameBatch):
         self.device = next((parameter.device for parameter in method.parameters()), torch.device("cpu"))
         source = source.to(self.device)
         with torch.inference_mode():
-            self.mover = Mover(method, method.encode(source), source, first.frame.to(self.device))
+            self.mover = Mover(method, method.encode(source), source, first.to(self.device))
         self._framing, self._low = source[:1].camera.cpu(), multiplies_bf16(self.device)
 
     def __call__(self, face: Face, transfer: Transfer, view: View, shifts: torch.Tensor | None = None) -> np.ndarray:
@@ -42,12 +41,12 @@ class Painter:
 
         ``shifts`` (N) are added to the factors of the plane bases.
         """
-        assert face.frame is not None
-        framing = self._framing if view.framing == "source" else face.frame.camera
-        seen_from = view.at(self.mover.pose(face.frame, transfer), framing, face.time).to(self.device)
+        frame = face.frame
+        framing = self._framing if view.framing == "source" else frame.camera
+        seen_from = view.at(self.mover.pose(frame, transfer), framing, face.time).to(self.device)
         low = torch.autocast(self.device.type, torch.bfloat16, enabled=self._low)
         with torch.inference_mode(), low:
-            picture = self.mover.picture(face.frame.to(self.device), transfer, seen_from, shifts)[0].float().cpu()
+            picture = self.mover.picture(frame.to(self.device), transfer, seen_from, shifts)[0].float().cpu()
         if not bool(picture.isfinite().all()):
             raise UserError("the weights make pictures with values that are not finite; train again or use others.")
         return picture.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0).numpy()

@@ -106,7 +106,7 @@ def _animate(
 
     def paint(moment: tuple[Face, list[Paint | None]]) -> tuple[Face, list[np.ndarray | None]]:
         face, made_by = moment
-        return face, [make(face) if make else None for make in made_by] if face.crop is not None else []
+        return face, [make(face) if make else None for make in made_by] if face.usable else []
 
     device = next((parameter.device for parameter in method.parameters()), torch.device("cpu"))
     with ExitStack() as files, tqdm(total=len(driver), desc="reenact", unit="frame") as bar:
@@ -137,11 +137,11 @@ def _subjects(request: Request, method: Method, sources: list[Portrait | Film], 
     if request.same_person:
         portraits = [source for source in sources if isinstance(source, Portrait)]
         frames = combine(lambda *values: torch.cat(values), *(portrait.frame for portrait in portraits))
-        return [Still(Painter(method, frames, first), _composition(request, portraits[0]), request)]
+        return [Still(Painter(method, frames, first.frame), _composition(request, portraits[0]), request)]
     return [
         Filmed(source, method, first, request)
         if isinstance(source, Film)
-        else Still(Painter(method, source.frame, first), _composition(request, source), request)
+        else Still(Painter(method, source.frame, first.frame), _composition(request, source), request)
         for source in sources
     ]
 
@@ -159,7 +159,7 @@ def _first_usable(moments: Iterator[Moment], path: Path) -> tuple[list[Face], Mo
     """The driver's faces before the first one that can be used, and the moment of that; `UserError` without any."""
     before: list[Face] = []
     for face, own in moments:
-        if face.frame is not None:
+        if face.usable:
             return before, (face, own)
         before.append(face)
     reasons = Counter(face.reason.partition(" (")[0] for face in before) or {"no frame decodes": 1}

@@ -69,7 +69,7 @@ def load(path: Path, settings: Preprocess, number: int | None = None) -> Portrai
             raise UserError(f"{path}: has no frame {number}; --source-frame goes from 0 to {count - 1}.")
         wanted = range(count) if number is None else range(number, number + 1)
         best = _best(follow(stream.read([path], wanted, LONGEST), settings))
-    if best.frame is None or best.crop is None or best.box is None:
+    if not best.usable or best.box is None:
         raise UserError(f"{path}: {best.reason}; choose another file{remedy(best.reason)}.")
     remarks = [f"the source is frame {best.number} of {count}"] if count > 1 else []
     place, people = best.place
@@ -91,7 +91,7 @@ def _best(faces: Iterable[Face]) -> Face:
     """The best of the faces that can be used, or else the first; one picture is kept, whatever the video's length."""
     best = None
     for face in faces:
-        if best is None or (face.frame is not None and (best.frame is None or face.quality > best.quality)):
+        if best is None or (face.usable and (not best.usable or face.quality > best.quality)):
             best = face
     return best or Face(0, 0.0, "does not decode")
 

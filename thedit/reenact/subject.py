@@ -40,7 +40,6 @@ class Still:
         return self._paint
 
     def _paint(self, face: Face) -> np.ndarray:
-        assert face.crop is not None
         return self._compose(face.crop, self._painter(face, self._request.transfer, self._request.view))
 
 
@@ -64,7 +63,7 @@ class Film:
         self.crowd = 1
         reasons: Counter[str] = Counter()
         for face in self.faces():
-            if face.frame is not None:
+            if face.usable:
                 return
             reasons[face.reason.partition(" (")[0]] += 1
         hint = remedy("no face found") if "no face found" in reasons else ""
@@ -94,7 +93,7 @@ class Filmed:
     """Somebody in a film; ``first`` is the driver's first face that can be used."""
 
     def __init__(self, film: Film, method: Method, first: Face, request: Request):
-        self._film, self._method, self._first, self._request = film, method, first, request
+        self._film, self._method, self._first, self._request = film, method, first.frame, request
         self._pictures = film.pictures()
         self._picture = next(self._pictures)
 
@@ -109,16 +108,16 @@ class Filmed:
             self._picture = next(self._pictures)
         picture = self._picture.pixels
         self._film.crowd = max(self._film.crowd, own.place[1])
-        if own.frame is not None and not self._method.objections(own.frame)[0]:
+        if own.usable and not self._method.objections(own.frame)[0]:
             return lambda face: self._paint(picture, own, face)
         self._film.untouched[own.reason.partition(" (")[0] or "the head is turned too far"] += 1
         return lambda face: even(picture)
 
     def _paint(self, picture: np.ndarray, own: Face, face: Face) -> np.ndarray:
-        assert own.frame is not None and own.box is not None and face.crop is not None
-        painter = Painter(self._method, own.frame, self._first)
-        result = painter(face, self._request.transfer, self._request.view)
-        return Whole(picture, own.box, own.frame.landmarks[0].numpy())(face.crop, result)
+        assert own.box is not None
+        frame = own.frame
+        result = Painter(self._method, frame, self._first)(face, self._request.transfer, self._request.view)
+        return Whole(picture, own.box, frame.landmarks[0].numpy())(face.crop, result)
 
 
 def together(faces: Iterator[Face], films: Sequence[Film | None]) -> Iterator[Moment]:
