@@ -66,8 +66,10 @@ def spy(monkeypatch):
 
 @functools.cache
 def labels(path):
-    """Cameras (F, 25) and expressions (F, 52) of a file's frames, read by one thread, as the pipeline does: more threads
-    round otherwise, and each frame's landmarks are looked for where the last one's were."""
+    """Cameras (F, 25) and expressions (F, 52) of a file's frames, read by one thread, as the pipeline does.
+
+    More threads round otherwise, and each frame's landmarks are looked for where the last one's were.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
