@@ -120,7 +120,8 @@ def test_each_visible_cell_meets_the_rendering(head, cast, changes):
     found = [one.errors(head, *pair, augmented(*changes), flip=mirror in changes) for one, pair in product(cast, PAIRS)]
     off, covered = torch.cat([off for off, _ in found]), sum(covered for _, covered in found)
     assert len(off) > 5000
-    assert off.max() < 0.3 and off.median() < 0.05
+    # where the edge of one surface is seen before another, the processor's rounding decides which of them is met
+    assert (off >= 0.3).sum() <= len(off) / 5000 and off.median() < 0.05
     assert covered < 0.005 * len(off), "thin strands that no cell beside shows"
 
 
