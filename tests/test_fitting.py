@@ -16,7 +16,7 @@ from thedit.fitting import fit_clip, fit_frames
 from thedit.fitting.model import CALIBRATED, PATH, landmark_model
 from thedit.fitting.solver import pose_from_weak_perspective
 from thedit.heads import assets
-from thedit.landmarks.calibration import SHRINK_PERSON, Sample, measure
+from thedit.landmarks.calibration import SHRINK_PERSON, Sample, measure, size
 
 LENS = camera.intrinsics()
 
@@ -153,12 +153,33 @@ def test_calibration_finds_the_errors_it_was_given(model):
     scale = (points + offset).new_tensor(camera.FOCAL / 2.7)  # of the average camera, picture widths a world unit
     common = 0.004 * normal(40, 1, 2)  # shifts all landmarks of a person
     errors = (common[person] + 0.002 * normal(400, 68, 2)) * scale
-    found = measure(Sample(camera.project(points + offset, cameras) + errors, points, cameras, person))
+    found = measure(Sample(camera.project(points + offset, cameras) + errors, points, cameras, person, person))
     assert (found["offset"] - offset).norm(dim=1).median() < 0.003
     assert float(found["person"].diagonal().mean().sqrt()) == pytest.approx(0.004, rel=0.25)
     assert float(found["frame"].diagonal().mean().sqrt()) == pytest.approx(0.002, rel=0.25)
     together = found["person"][0, 2] / found["person"].diagonal()[[0, 2]].mean()
     assert float(together) == pytest.approx(1 - SHRINK_PERSON, abs=0.15)
+
+
+def test_heads_are_fitted_too_small_and_calibration_finds_how_much_that_takes_back(model):
+    people, frames = 8, 3
+    clips = [clip(model, frames, 0.001, seed) for seed in range(people)]
+    landmarks, cameras = (torch.cat([one[part] for one in clips]) for part in (0, 1))
+    person = torch.arange(people).repeat_interleave(frames)
+    sample = Sample(landmarks, torch.zeros(0), cameras, person, person)
+
+    def growth(share):
+        tried = replace(model, size=torch.tensor(share, dtype=torch.float64))
+        scales = []
+        for number in range(people):
+            rows = person == number
+            fit = fit_clip(landmarks[rows], LENS, model=tried)
+            depth = [camera.split(some)[0][:, :3, 3].norm(dim=1) for some in (fit.camera, cameras[rows])]
+            scales.append((depth[1] / depth[0]).log().median())
+        return float(torch.stack(scales).median())
+
+    share = float(size(sample, model))
+    assert 0 < share < 1 and growth(0.0) > 0.007 and abs(growth(share)) < 0.004
 
 
 def test_what_a_person_shares_does_not_average_out(model):

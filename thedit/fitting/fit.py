@@ -40,12 +40,14 @@ def fit_clip(
     """
     model = model or landmark_model()
     rows, problem, start, scale = _prepare(model, landmarks, intrinsics)
-    problem = replace(problem, group=torch.zeros_like(rows))
+    problem = replace(problem, group=torch.zeros_like(rows), freedom=model.freedom())
     if identity is None:
         keys = torch.from_numpy(evenly(len(rows), KEYFRAMES))
         count = len(keys)
         first = replace(start.frames(keys), identity=start.identity[:1])
-        together = replace(problem[keys], whitening=model.whitening(max(count, 1)))
+        together = replace(
+            problem[keys], whitening=model.whitening(max(count, 1)), freedom=model.freedom(max(count, 1))
+        )
         fitted = solve(together, first, fit_identity=True)
         nearest = (torch.arange(len(rows))[:, None] - keys).abs().argmin(1) if count else rows
         start = replace(start, expression=fitted.expression[nearest], identity=fitted.identity)
@@ -63,6 +65,7 @@ def fit_frames(
     rows, problem, start, scale = _prepare(model, landmarks, intrinsics)
     if identity is not None:
         start = replace(start, identity=identity.to(start.identity)[rows])
+        problem = replace(problem, freedom=model.freedom())
     solution = solve(problem, start, fit_identity=identity is None)
     return _pack(model, landmarks, intrinsics, rows, problem, solution, scale)
 
@@ -77,7 +80,8 @@ def _prepare(model: LandmarkModel, landmarks: Tensor, intrinsics: Tensor) -> tup
     points = landmarks[rows].to(model.mean)
     lenses = intrinsics.to(model.mean).expand(len(landmarks), 3, 3)[rows]
     rotation, translation, scale = pose_from_weak_perspective(model, points, lenses)
-    problem = Problem(model, points, lenses, upright(points, scale), model.whitening(), torch.arange(len(rows)))
+    frames = torch.arange(len(rows))
+    problem = Problem(model, points, lenses, upright(points, scale), model.whitening(), frames, model.freedom(1))
     start = Solution(
         rotation,
         translation,

@@ -6,6 +6,11 @@ One frame's unknowns are its rotation and translation (6) and its expression (A)
 normal equations of a group are an arrow matrix: each frame's block is small, and frames meet only in the identity. So
 frames are eliminated first (Schur complement), the K x K system is solved, and the frames follow by substitution.
 Coefficients at a bound whose gradient points outwards leave the system for the step (projected Newton, Bertsekas 1982).
+
+The most probable coefficients alone would make heads too small and too near: in a picture a small head near by looks
+like a large one far away, and the smaller it is taken to be, the less must it differ from the mean. A cost of
+`Problem.freedom` times the logarithm of the scale stands for the coefficients' other values, of which a nearer head
+admits fewer (the determinant in Laplace's approximation of the evidence, MacKay 1992).
 """
 
 from dataclasses import dataclass
@@ -45,7 +50,7 @@ class Problem:
     """T frames to be fitted: landmarks (T, L, 2), intrinsics (T, 3, 3), upright (T, 2, 2), group (T,) of G.
 
     upright expresses errors in the picture in world units along and across the eyes, see `upright`; whitening (2L, 2L)
-    turns these into independent errors of deviation 1.
+    turns these into independent errors of deviation 1. freedom: see above, a frame's share of the coefficients' number.
     """
 
     model: LandmarkModel
@@ -54,11 +59,12 @@ class Problem:
     upright: Tensor
     whitening: Tensor
     group: Tensor
+    freedom: float
 
     def __getitem__(self, rows: Tensor) -> "Problem":
         """The frames ``rows``; groups keep their numbers."""
         landmarks, intrinsics, upright = self.landmarks[rows], self.intrinsics[rows], self.upright[rows]
-        return Problem(self.model, landmarks, intrinsics, upright, self.whitening, self.group[rows])
+        return Problem(self.model, landmarks, intrinsics, upright, self.whitening, self.group[rows], self.freedom)
 
 
 def pose_from_weak_perspective(model: LandmarkModel, landmarks: Tensor, intrinsics: Tensor) -> tuple[Tensor, ...]:
@@ -134,6 +140,9 @@ def _step(problem: Problem, at: Solution, damping: Tensor, unit: Tensor, fit_ide
     gradient = (jacobian.mT @ residual[..., None])[..., 0]
     hessian.diagonal(dim1=-2, dim2=-1)[:, 6:] += model.expression_precision
     gradient[:, 6:] += model.expression_precision * at.expression
+    depth = _depth(problem, at)
+    hessian[:, 5, 5] += problem.freedom / depth.square()
+    gradient[:, 5] -= problem.freedom / depth
 
     outward = ((at.expression <= 0) & (gradient[:, 6:] > 0)) | ((at.expression >= 1) & (gradient[:, 6:] < 0))
     free = torch.cat([outward.new_ones(frames, 6), ~outward], dim=1).to(hessian.dtype)  # (T, 6+A)
@@ -226,11 +235,18 @@ def _by_coefficients(by_point: Tensor, basis: Tensor) -> Tensor:
     return product.reshape(landmarks, frames, 2, -1).permute(1, 0, 2, 3).reshape(frames, rows, -1)
 
 
+def _depth(problem: Problem, at: Solution) -> Tensor:
+    """Depth (T,) of the point about which heads turn."""
+    return (at.translation + at.rotation @ problem.model.centroid)[:, 2].clamp_min(1e-3)
+
+
 def _cost(problem: Problem, at: Solution, unit: Tensor, units: int, fit_identity: bool) -> Tensor:
     """Half the squared, whitened landmark errors and the priors, summed over each unit (units,)."""
     model = problem.model
     residual, _ = _residual(problem, at)
     frames = residual.square().sum(1) + (model.expression_precision * at.expression**2).sum(1)
+    growth = problem.intrinsics[:, 0, 0] / _depth(problem, at) * problem.upright[:, 0].norm(dim=-1)  # of the scale
+    frames = frames + 2 * problem.freedom * growth.log()
     total = _sum(frames, unit, units)
     if fit_identity:
         total = total + (model.identity_precision * at.identity**2).sum(1)

@@ -2,7 +2,8 @@
 
 A landmark detector does not put its points on the vertices that stand for them: the offsets are systematic. What
 remains are errors that all pictures of a person share, and errors that differ from picture to picture; in both,
-landmarks err together. All three are measured on the training people of an AnnyHeads data set, for each detector of
+landmarks err together. Last, fits with these find heads a little too small, which `thedit.fitting.solver` corrects by a
+share that is to be found. All four are measured on the training people of an AnnyHeads data set, for each detector of
 `thedit.fitting.model.CALIBRATED`::
 
     python -m thedit.landmarks.calibration data/annyheads-quick
@@ -17,7 +18,7 @@ frames, and the sha256 of head assets and detector.
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -33,11 +34,16 @@ from thedit import camera, parquet
 from thedit.errors import UserError
 from thedit.faces.registry import NETWORKS, Network, find
 from thedit.files import atomic, sha256
-from thedit.fitting.model import CALIBRATED, PATH
+from thedit.fitting import fit_clip
+from thedit.fitting.model import CALIBRATED, PATH, LandmarkModel, assemble
 from thedit.fitting.solver import upright
 from thedit.heads import assets
+from thedit.spacing import evenly
+from thedit.video.pose import FIRST_FRAMES
+from thedit.video.track import settled
 
 ROUNDS = 5  # of reweighted least squares
+TRIES = 6  # bisections of the share that heads' size needs
 OUTLIER = 3.0  # frames whose error is this many medians are left out: the detector lost the face
 RIDGE = 1e-3  # of the squared sensitivity: keeps offsets along the line of sight small
 SMALLEST_FACE = 80.0
@@ -50,24 +56,25 @@ SHRINK_PERSON, SHRINK_FRAME = 0.5, 0.05
 class Sample:
     """N detected faces of people who are known.
 
-    detected (N, 68, 2), true (N, 68, 3) world points, cameras (N, 25), person (N,) numbers of the people.
+    detected (N, 68, 2), true (N, 68, 3) world points, cameras (N, 25), person (N,) and clip (N,) numbers.
     """
 
     detected: Tensor
     true: Tensor
     cameras: Tensor
     person: Tensor
+    clip: Tensor
 
 
 def detect(folder: Path, heads: assets.Assets, network: Network, split: str = "train") -> Sample:
-    """Landmarks of ``network`` in all frames of a split, in dlib's boxes; frames without a face are left out."""
+    """Landmarks of ``network`` in the frames of a split where dlib finds a face, in boxes of their own."""
     boxes_of, place = find("detector", "dlib-hog").load(), network.load()
-    detected, true, cameras, person = [], [], [], []
+    detected, true, cameras, person, clip = [], [], [], [], []
     clips = sorted((folder / "truth").glob(f"{split}-*/*.parquet"))
     if not clips:
         raise UserError(f"{folder}: has no truth of {split} people; make it with 'thedit heads render'.")
     people = sorted({path.parent.name for path in clips})
-    for path in tqdm(clips, desc=network.name, unit="clip"):
+    for number, path in enumerate(tqdm(clips, desc=network.name, unit="clip")):
         truth = parquet.read(path)
         video = folder / "videos" / path.parent.name / f"{path.stem}.mp4"
         with av.open(str(video)) as container:
@@ -76,13 +83,13 @@ def detect(folder: Path, heads: assets.Assets, network: Network, split: str = "t
         for picture, point, view in zip(pictures, points, _stack(truth["camera"])):
             boxes = boxes_of(picture, SMALLEST_FACE)
             if len(boxes):
-                detected.append(torch.from_numpy(place(picture, boxes[0]) / picture.shape[0]))
+                detected.append(torch.from_numpy(settled(place, picture, boxes[0]) / picture.shape[0]))
                 true.append(point)
                 cameras.append(view)
                 person.append(people.index(path.parent.name))
-    return Sample(
-        torch.stack(detected), torch.stack(true).double(), torch.stack(cameras).double(), torch.tensor(person)
-    )
+                clip.append(number)
+    known = (torch.stack(true).double(), torch.stack(cameras).double())
+    return Sample(torch.stack(detected), *known, torch.tensor(person), torch.tensor(clip))
 
 
 def measure(sample: Sample) -> dict[str, Tensor]:
@@ -117,6 +124,39 @@ def measure(sample: Sample) -> dict[str, Tensor]:
     }
 
 
+def size(sample: Sample, model: LandmarkModel) -> Tensor:
+    """`LandmarkModel.size` () with which the median clip's head comes out as large as it is; all else as in ``model``.
+
+    Clips are fitted as in preprocessing, with the lens that it would take if it knew the scale. The result is next to 0
+    where heads are not too small without, next to 1 where they are too small even with all of it.
+    """
+    low, high = 0.0, 1.0
+    for _ in range(TRIES):
+        share = (low + high) / 2
+        tried = replace(model, size=torch.tensor(share, dtype=torch.float64))
+        low, high = (share, high) if _growth(sample, tried) > 0 else (low, share)
+    return torch.tensor((low + high) / 2, dtype=torch.float64)
+
+
+def _growth(sample: Sample, model: LandmarkModel) -> float:
+    """Median over the clips of the logarithm of the fitted scale over the true one."""
+    growth = []
+    for number in sample.clip.unique():
+        rows = (sample.clip == number).nonzero()[:, 0]
+        rows = rows[evenly(len(rows), FIRST_FRAMES)]
+        true = _scale(sample.cameras[rows], model.centroid)
+        lens = camera.intrinsics(camera.RADIUS * float(true.median()))
+        fitted = fit_clip(sample.detected[rows], lens, model=model).camera.double()
+        growth.append((_scale(fitted, model.centroid) / true).log().median())
+    return float(torch.stack(growth).median())
+
+
+def _scale(cameras: Tensor, point: Tensor) -> Tensor:
+    """Picture widths a world unit (N,) at a point (3,)."""
+    cam2world, intrinsics = camera.split(cameras)
+    return intrinsics[:, 0, 0] / ((point - cam2world[:, :3, 3]) * cam2world[:, :3, 2]).sum(-1)
+
+
 def main(folder: Path, detectors: Sequence[str] = ()) -> None:
     """Measure all detectors, or ``detectors`` and keep what the file says of the others; write the model."""
     heads = assets.load()
@@ -132,6 +172,8 @@ def main(folder: Path, detectors: Sequence[str] = ()) -> None:
         network = next(one for one in NETWORKS if one.role == "landmarks" and one.model == name)
         sample = detect(folder, heads, network)
         tensors |= {f"{name}.{key}": tensor.float() for key, tensor in measure(sample).items()}
+        tensors[f"{name}.size"] = torch.zeros(())
+        tensors[f"{name}.size"] = size(sample, assemble(tensors, name)).float()
         facts = {
             "data": json.loads((folder / "heads.json").read_text()),
             "frames": len(sample.cameras),
