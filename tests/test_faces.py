@@ -79,9 +79,9 @@ def test_our_networks_square_lies_where_the_box_says():
     pixels = np.stack([*np.meshgrid(step, step), np.zeros((40, 40))], -1).astype(np.float32)  # colours are coordinates
     for corner, side in ((np.array([4.25, 7.5]), 20.0), (np.array([-10.0, 3.0]), 30.0), (np.array([0.0, 0.0]), 39.0)):
         wanted = corner + (np.stack(np.meshgrid(*(np.arange(SIDE) + 0.5,) * 2), -1) * side / SIDE)
-        assert np.abs(square(pixels, corner, side)[..., :2] - wanted.clip(0.5, 39.5)).max() < 0.05
+        assert np.abs(square(pixels, corner, side, SIDE)[..., :2] - wanted.clip(0.5, 39.5)).max() < 0.05
     large = np.tile(np.random.default_rng(0).uniform(0, 255, (800, 800, 1)), 3).astype(np.float32)
-    assert square(large, np.zeros(2), 800.0).std() < 0.25 * large.std()  # antialiased: noise averages out
+    assert square(large, np.zeros(2), 800.0, SIDE).std() < 0.25 * large.std()  # antialiased: noise averages out
 
 
 def test_our_network_follows_the_face_and_needs_no_exact_box(dlib_face):

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from thedit import config
 from thedit.errors import UserError
-from thedit.faces.annyheads_network import MARGIN, SIDE, LandmarkNetwork
+from thedit.faces.annyheads_network import MARGIN, SIDE, LandmarkNetwork, side_of
 from thedit.heads import assets, people
 from thedit.landmarks.augment import SCALE, SHIFT, disturb, views
 from thedit.landmarks.augment import _quantised as quantised
@@ -47,7 +47,7 @@ def faces():
 
 def test_points_stay_on_what_they_mark_however_the_square_lies(faces):
     torch.manual_seed(0)
-    image, points = views(faces, torch.arange(64))
+    image, points = views(faces, torch.arange(64), SIDE)
     assert image.shape == (64, 3, SIDE, SIDE) and points.shape == (64, 68, 2)
     seen = functional.grid_sample(image, 2 * points[:, None] - 1, align_corners=False)[:, :2, 0].mT / 2 + 0.5
     inside = ((points > 0.02) & (points < 0.98)).all(-1)
@@ -61,7 +61,7 @@ def test_points_stay_on_what_they_mark_however_the_square_lies(faces):
 
 def test_squares_are_as_inexact_as_they_should_be(faces):
     torch.manual_seed(0)
-    _, points = views(faces, torch.arange(64))
+    _, points = views(faces, torch.arange(64), SIDE)
     side = (faces.box[:, 2] - faces.box[:, 0])[:, None, None]
     size = (faces.landmarks - faces.landmarks.mean(1, keepdim=True)).norm(dim=2).mean(1) / side[:, 0, 0]
     scale = (points - points.mean(1, keepdim=True)).norm(dim=2).mean(1) * MARGIN / size
@@ -147,13 +147,19 @@ def test_training_writes_weights_that_say_what_they_are_made_of(recorded, tmp_pa
     monkeypatch.setattr(assets, "PATH", folder / "heads.json")
     settings = config.Config(train=config.Train(images=9, batch=4))
     out = tmp_path / "weights.safetensors"
-    error = train(settings, folder, out)
+    error = train(settings, folder, out, 160)
     assert error["frames"] == 4 and error["mean"] > 0
     with safe_open(out, "pt") as file:
         facts = file.metadata()
-        network = LandmarkNetwork()
-        network.load_state_dict({name: file.get_tensor(name) for name in file.keys()})
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    assert side_of(tensors) == 160
+    LandmarkNetwork(side=160).load_state_dict(tensors)
     assert facts["data"] == '{"seed": 1}' and facts["images"] == "8" and facts["people"] == "1"
     assert json.loads(facts["held_out"]) == error and len(facts["trunk_sha256"]) == 64
     assert out.with_suffix(".csv").read_text().startswith("step,images,seconds,loss\n2,8,")
     assert out.stat().st_size < 10e6
+
+
+def test_a_side_that_the_network_cannot_have_is_one_sentence(tmp_path):
+    with pytest.raises(UserError, match=r"--side: 100 is no multiple of 32"):
+        train(config.Config(), tmp_path, tmp_path / "weights.safetensors", 100)

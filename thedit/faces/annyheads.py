@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn.utils import fuse_conv_bn_eval
 
 from thedit.errors import UserError
-from thedit.faces.annyheads_network import MARGIN, SIDE, LandmarkNetwork
+from thedit.faces.annyheads_network import MARGIN, LandmarkNetwork, side_of
 from thedit.faces.registry import find
 
 
@@ -23,10 +23,12 @@ class AnnyHeadsLandmarks:
     """The vertices of AnnyHeads that stand for the iBUG landmarks, hidden ones too, in one pass on the CPU."""
 
     def __init__(self) -> None:
-        self._network, path = LandmarkNetwork(), find("landmarks", "annyheads").file
+        path = find("landmarks", "annyheads").file
         try:
-            self._network.load_state_dict(load_file(path))
-        except (OSError, safetensors.SafetensorError, RuntimeError) as error:
+            weights = load_file(path)
+            self._network = LandmarkNetwork(side=side_of(weights))
+            self._network.load_state_dict(weights)
+        except (OSError, safetensors.SafetensorError, RuntimeError, KeyError) as error:
             raise UserError(f"{path}: is missing or damaged; install the package again.") from error
         _fold(self._network.eval().requires_grad_(False))
 
@@ -34,7 +36,9 @@ class AnnyHeadsLandmarks:
         """Landmarks (68, 2)."""
         side = MARGIN * float((box[2:] - box[:2]).max())
         corner = (box[:2] + box[2:] - side) / 2
-        view = torch.from_numpy(_square(pixels, corner, side)).permute(2, 0, 1)[None]  # (1, 3, SIDE, SIDE)
+        view = torch.from_numpy(_square(pixels, corner, side, self._network.side)).permute(2, 0, 1)[
+            None
+        ]  # (1, 3, S, S)
         with torch.inference_mode():
             points = self._network(view.float() / 127.5 - 1)[0]
         return points.double().numpy() * side + corner
@@ -51,11 +55,11 @@ def _fold(module: nn.Module) -> None:
         _fold(layer)
 
 
-def _square(pixels: np.ndarray, corner: np.ndarray, side: float) -> np.ndarray:
-    """A square of pixels (H, W, 3), antialiased, as (SIDE, SIDE, 3); beyond the picture its edge is repeated."""
-    finer = SIDE * max(math.ceil(side / SIDE), 1)
+def _square(pixels: np.ndarray, corner: np.ndarray, side: float, size: int) -> np.ndarray:
+    """A square of pixels (H, W, 3), antialiased, as (size, size, 3); beyond the picture its edge is repeated."""
+    finer = size * max(math.ceil(side / size), 1)
     scale = finer / side
     shift = 0.5 * scale - 0.5 - corner * scale  # OpenCV counts from the centre of the first pixel
     matrix = np.column_stack([np.eye(2) * scale, shift])
     view = cv2.warpAffine(pixels, matrix, (finer, finer), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return cv2.resize(view, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return cv2.resize(view, (size, size), interpolation=cv2.INTER_AREA)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from thedit.faces.annyheads_network import MARGIN, SIDE
+from thedit.faces.annyheads_network import MARGIN
 from thedit.landmarks.faces import Faces
 from thedit.methods.augment import draw_colours
 from thedit.training.augment import MIRRORED_LANDMARKS
@@ -22,10 +22,10 @@ COVERED = 0.4  # share of pictures that something hides a part of
 BLUR, NOISE, STEP = 2.0, 0.1, 0.1  # at most: pixels; deviation and quantisation step for pictures in [-1, 1]
 
 
-def views(faces: Faces, rows: Tensor) -> tuple[Tensor, Tensor]:
+def views(faces: Faces, rows: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Squares around the faces ``rows`` (B), inexact as a detector's boxes: shifted, scaled, turned; half are mirrored.
 
-    Returns pictures (B, 3, SIDE, SIDE) in [-1, 1] and points (B, 68, 2) in normalised coordinates of the squares.
+    Returns pictures (B, 3, size, size) in [-1, 1] and points (B, 68, 2) in normalised coordinates of the squares.
     """
     box, device = faces.box[rows], rows.device
     extent = (box[:, 2:] - box[:, :2]).amax(1)  # (B,)
@@ -37,7 +37,7 @@ def views(faces: Faces, rows: Tensor) -> tuple[Tensor, Tensor]:
     turn = side[:, None, None] * turn  # (B, 2, 2), from the square's axes to the picture's
     turn = torch.where(flipped[:, None, None], turn * turn.new_tensor([-1.0, 1.0]), turn)
     grid = functional.affine_grid(
-        torch.cat([turn, 2 * centre[:, :, None] - 1], dim=2), [len(rows), 3, SIDE, SIDE], align_corners=False
+        torch.cat([turn, 2 * centre[:, :, None] - 1], dim=2), [len(rows), 3, size, size], align_corners=False
     )
     image = faces.image[rows].permute(0, 3, 1, 2).float() / 127.5 - 1
     image = functional.grid_sample(image, grid, padding_mode="border", align_corners=False)

