@@ -207,12 +207,23 @@ def test_gradients_change_no_layer(up, count, side):
         with torch.no_grad():
             for parameter in (layer.weight, layer.bias, conv.bias):
                 parameter.normal_()
-        learning = layer(x, scale, added)
+        learning = layer.requires_grad_(True)(x, scale, added)
         wanted = conv(learning)
         with torch.no_grad():
-            found = layer(x, scale, added)
+            found = layer.requires_grad_(False)(x, scale, added)
             torch.testing.assert_close(found, learning, atol=1e-5, rtol=1e-5)
             torch.testing.assert_close(conv(found), wanted, atol=1e-5, rtol=1e-5)
+
+
+def test_weights_are_prepared_anew_while_they_are_learnt():
+    layer, x, scale = StyledConv(6, 4, 8), torch.ones(1, 6, 4, 4), torch.ones(1, 6)
+    optimiser = torch.optim.Adam([layer.weight], 0.1, fused=True)  # writes without counting, as the trainer's
+    for _ in range(2):
+        layer(x, scale).square().sum().backward()
+        optimiser.step()
+        with torch.no_grad():
+            found = layer(x, scale)
+        torch.testing.assert_close(found, layer(x, scale), atol=1e-5, rtol=1e-5)
 
 
 def test_styled_convolution_equals_modulated_weights():

@@ -201,7 +201,8 @@ def _sample(base: Array, targets: Path, keep: NDArray[np.int64]) -> tuple[Array,
     for path in one_sided + sorted((targets / "asym").glob("asym-*.target.gz")):
         deltas.append(_read_target(path, keep))
         weights.append(np.maximum(generator.normal(-0.1, 0.2, PEOPLE), 0))
-    people = np.stack(weights, 1).astype(np.float32) @ np.stack(deltas).reshape(len(deltas), -1)
+    # In float64: sums in float32 depend on the number of threads.
+    people = (np.stack(weights, 1) @ np.stack(deltas).reshape(len(deltas), -1).astype(np.float64)).astype(np.float32)
     traits = np.column_stack([female, age, weight, ancestry]).astype(np.float32)
     return people.reshape(PEOPLE, *base.shape) + base, traits
 

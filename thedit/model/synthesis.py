@@ -113,7 +113,10 @@ class StyledConv(nn.Module):
 
 
 class Kept:
-    """What ``make`` makes of a parameter that no longer changes, once until it is written to or moved."""
+    """What ``make`` makes of a parameter that nothing learns, once until it is written to or moved.
+
+    Of one that is learnt it is made every time: torch's fused optimisers write to it without counting.
+    """
 
     def __init__(self, make: Callable[[Tensor], tuple[Tensor, ...]]):
         self._make = make
@@ -122,6 +125,8 @@ class Kept:
 
     def __call__(self, parameter: Tensor) -> tuple[Tensor, ...]:
         """As ``make`` of it."""
+        if parameter.requires_grad:
+            return self._make(parameter)
         key = (parameter.data_ptr(), parameter._version, parameter.device, parameter.dtype)
         if key != self._key:
             self._made, self._key = self._make(parameter), key
