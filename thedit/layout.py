@@ -4,6 +4,9 @@ from pathlib import Path
 
 from thedit.config import Config
 
+# What the comparison of methods asks, a figure each: the keys of `thedit.metrics.questions.QUESTIONS`, without torch.
+COMPARED = ("identity", "expression", "pose", "picture", "clip")
+
 
 def data(config: Config) -> Path:
     """Videos, ground truth and shards."""

@@ -109,7 +109,9 @@ def _tensors(module: str, source: Path) -> list[Path]:
     """Files of tensors of the module's package that its source names."""
     package = _source(module.partition(".")[0])
     text = source.read_text()
-    return [path for path in package.parent.rglob("*.safetensors") if path.name in text] if package else []
+    if package is None or ".safetensors" not in text:
+        return []
+    return [path for path in package.parent.rglob("*.safetensors") if path.name in text]
 
 
 @functools.cache

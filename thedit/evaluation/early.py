@@ -6,7 +6,6 @@ from thedit.config import Config
 from thedit.errors import UserError
 from thedit.evaluation import protocols
 from thedit.methods import registry
-from thedit.methods.external import External
 from thedit.video import spec
 
 GENERATED = "data/annyheads.yaml"  # the data set that the workflow makes itself
@@ -16,6 +15,8 @@ TWO = 2
 
 def check(config: Config) -> None:
     """`UserError` that names the option and the remedy if the run of ``config`` cannot be finished as things are."""
+    from thedit.methods.external import External  # imports torch, which no job of a workflow needs to be started
+
     methods = {name: registry.find(name) for name in config.methods}
     counts = _people(config)
     if counts is not None:

@@ -16,7 +16,6 @@ from thedit.errors import UserError
 from thedit.files import tidy
 from thedit.evaluation import early, protocols
 from thedit.methods import registry
-from thedit.metrics.questions import QUESTIONS
 from thedit.video import spec as dataset
 
 ENVIRONMENT = "../../environment.yml"
@@ -109,14 +108,14 @@ def stamp(path):
 
 
 def code(*modules):
-    """Changes with the source of the modules and of all that they import."""
-    return provenance.code_hash(*modules)
+    """Changes with the source of the modules and of all that they import; made for those rules alone that have jobs."""
+    return lambda wildcards: provenance.code_hash(*modules)
 
 
 def method_code(wildcards):
     """Changes with the method's spec and the source of its class."""
     found = specs[wildcards.method]
-    return digest([found.model_dump(), code(found.module)])
+    return digest([found.model_dump(), provenance.code_hash(found.module)])
 
 
 def weights(wildcards):

@@ -12,7 +12,7 @@ rule figures:
         directory(f"{RUN}/pictures"),
         [
             figure(f"comparison_{question}.png", f"comparison: {question}", "Results", "comparison")
-            for question in QUESTIONS
+            for question in layout.COMPARED
         ],
         figure("views.png", "quality by the camera's yaw", category="Results"),
         figure("methods.png", "all methods on the same frames"),
