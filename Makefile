@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 CORES ?= all
 CONFIG ?= config/config.yaml
+# A worker a core, eight at most; a file's tests share their fixtures and stay with one worker.
+PARALLEL := --numprocesses logical --maxprocesses 8 --dist loadfile
 
 .PHONY: help reproduce test slow e2e slurm lint style types docs environment generated lock reference-tables photographs \
 	rulegraph clean
@@ -18,7 +20,7 @@ reproduce: $(VENV)/.installed  ## from nothing to the comparison table, figures 
 	@echo "Everything of the run lies beside that file: report.html, figures/, predictions/, methods/, ..."
 
 test: $(VENV)/.installed  ## the test suite
-	$(BIN)/pytest
+	$(BIN)/pytest $(PARALLEL)
 
 slow: $(VENV)/.installed  ## that the model learns: trainings of some minutes
 	$(BIN)/pytest -m slow

@@ -5,8 +5,12 @@ import random
 from pathlib import Path
 
 import hypothesis
-import numpy as np
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # a worker a core; torch and NumPy read it at their import
+
+import numpy as np
 import torch
 
 if not torch.cuda.is_available():
