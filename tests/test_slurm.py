@@ -19,7 +19,7 @@ QUICK = [
     *("--jobs", "4", "--slurm-keep-successful-logs", "--config", "part_minutes=0.05"),
 ]
 PATH = f"{os.environ['PATH']}:/usr/sbin"
-LIMIT = 1200  # seconds for each of the two runs
+LIMIT = 2400  # seconds for each of the two runs
 MISSING = [name for name in ("sbatch", "slurmctld", "slurmd", "munged") if not shutil.which(name, path=PATH)]
 
 pytestmark = [

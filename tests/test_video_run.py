@@ -149,8 +149,9 @@ def test_a_file_without_read_permission_has_one_row_and_harms_nobody(tmp_path, m
             os.seteuid(user)
 
     if user == 0:  # root may read everything
-        for folder in [locked.parent, tmp_path, *list(tmp_path.parents)[:2]]:
-            folder.chmod(0o755)
+        for folder in locked.parents:
+            if folder.stat().st_mode & 0o777 == 0o700:  # pytest's own are
+                folder.chmod(0o755)
         monkeypatch.setattr(stream, "check", as_nobody)
     table = preprocess(config(tmp_path), tmp_path / "out")
     row = table[table["video"] == "locked.mp4"].drop(columns="frame")
