@@ -1,5 +1,7 @@
 """The plane-dictionary network: what its structure promises, and what its options change."""
 
+import copy
+
 import pytest
 import torch
 
@@ -257,6 +259,17 @@ def test_bases_are_kept_while_nothing_is_learned(method, monkeypatch):
         first = motion.bases()
         monkeypatch.setattr(kernel, "orthonormalise", None)
         assert motion.bases() is first
+
+
+def test_bases_are_made_anew_while_they_are_learnt(method):
+    motion = copy.deepcopy(method.network.motion).requires_grad_(True)
+    optimiser = torch.optim.Adam([motion.weight], 0.1, fused=True)  # writes without counting, as the trainer's
+    for _ in range(2):
+        motion.bases()[..., 0].sum().backward()
+        optimiser.step()
+        with torch.no_grad():
+            found = motion.bases()
+        torch.testing.assert_close(found, motion.bases().detach())
 
 
 def test_a_farther_camera_with_a_longer_lens_sees_the_same_head(method):

@@ -36,11 +36,9 @@ class AnnyHeadsLandmarks:
         """Landmarks (68, 2)."""
         side = MARGIN * float((box[2:] - box[:2]).max())
         corner = (box[:2] + box[2:] - side) / 2
-        view = torch.from_numpy(_square(pixels, corner, side, self._network.side)).permute(2, 0, 1)[
-            None
-        ]  # (1, 3, S, S)
+        view = torch.from_numpy(_square(pixels, corner, side, self._network.side)).permute(2, 0, 1)  # (3, S, S)
         with torch.inference_mode():
-            points = self._network(view.float() / 127.5 - 1)[0]
+            points = self._network(view[None].float() / 127.5 - 1)[0]
         return points.double().numpy() * side + corner
 
 

@@ -42,10 +42,11 @@ class PlaneDictionary(nn.Module):
         return self.weight.permute(2, 3, 0, 1)
 
     def bases(self) -> Tensor:
-        """The bases (U, U, C, N): orthonormal at every position if ``orthogonal``. Cached while gradients are off."""
+        """The bases (U, U, C, N): orthonormal at every position if ``orthogonal``. Cached if nothing learns them."""
         if not self.orthogonal:
             return self.w
-        return planedict.orthonormalise(self.w) if torch.is_grad_enabled() else self._cache(self.w)
+        learnt = torch.is_grad_enabled() or self.weight.requires_grad  # fused optimisers write without counting
+        return planedict.orthonormalise(self.w) if learnt else self._cache(self.w)
 
     def combine(self, factors: Tensor) -> Tensor:
         """Linear factors (B, N, U, U) -> displacement (B, C, plane_size, plane_size)."""
